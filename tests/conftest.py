@@ -1,0 +1,41 @@
+"""What every test may ask for."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+SQLITE = "django.db.backends.sqlite3"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """On SQLite the test database is a file, as in production: in memory there is no WAL, and
+    no second process could open it. Each pytest-xdist worker has a folder of its own.
+
+    Called by pytest-django just before it creates the databases.
+    """
+    database: dict[str, Any] = settings.DATABASES["default"]
+    test: dict[str, Any] = database.setdefault("TEST", {})
+    if database["ENGINE"] == SQLITE and not test.get("NAME"):
+        test["NAME"] = str(tmp_path_factory.mktemp("database") / "switchyard.sqlite3")
+
+
+@pytest.fixture
+def database_url(transactional_db: None) -> str:
+    """The DATABASE_URL of the test database, for a process that a test starts."""
+    return _url(connection.settings_dict)
+
+
+def _url(database: dict[str, Any]) -> str:
+    if database["ENGINE"] == SQLITE:
+        return f"sqlite:///{Path(database['NAME']).absolute()}?synchronous=OFF"
+    user, password, host, name = (
+        quote(database[key], safe="") for key in ("USER", "PASSWORD", "HOST", "NAME")
+    )
+    return f"postgresql://{user}:{password}@{host}:{database['PORT']}/{name}"
