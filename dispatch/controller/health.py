@@ -1,0 +1,75 @@
+"""How a backend answers, and how long to leave it alone when it does not.
+
+Kept in memory for the loops of this process and written to `BackendStatus` for everybody else.
+"""
+
+import logging
+import random
+import time
+from datetime import timedelta
+from threading import Lock
+
+from django.utils import timezone
+
+from dispatch.backends import Unavailable
+from dispatch.models import BackendStatus
+
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 60.0
+
+logger = logging.getLogger(__name__)
+
+
+class Health:
+    """One backend's. `resting` is true while it is left alone."""
+
+    def __init__(self, backend: str) -> None:
+        self.backend = backend
+        self._failures = 0
+        self._rest_until = 0.0
+        self._known_good = False
+        self._lock = Lock()
+
+    @property
+    def resting(self) -> bool:
+        return time.monotonic() < self._rest_until
+
+    def answered(self) -> None:
+        with self._lock:
+            if self._known_good:
+                return
+            self._failures, self._rest_until, self._known_good = 0, 0.0, True
+        facts = {"unavailable_since": None, "retry_at": None, "failures": 0, "message": ""}
+        self._write(facts)
+
+    def failed(self, error: Unavailable) -> None:
+        """Back off: doubling, jittered, and never shorter than what the backend asked for.
+
+        Calls under way that fail together count as one failure."""
+        with self._lock:
+            if self.resting:
+                return
+            self._failures += 1
+            self._known_good = False
+            pause = self._pause(error)
+            self._rest_until = time.monotonic() + pause
+        logger.warning("Backend %s is unavailable: %s", self.backend, error)
+        retry_at = timezone.now() + timedelta(seconds=pause)
+        self._write({"retry_at": retry_at, "failures": self._failures, "message": str(error)})
+        rows = BackendStatus.objects.filter(name=self.backend, unavailable_since=None)
+        rows.update(unavailable_since=timezone.now())
+
+    def _pause(self, error: Unavailable) -> float:
+        doubled = min(FIRST_PAUSE * 2 ** (self._failures - 1), LONGEST_PAUSE)
+        return max(error.retry_after or 0.0, doubled * random.uniform(0.5, 1.0))
+
+    def _write(self, facts: dict[str, object]) -> None:
+        facts["checked_at"] = timezone.now()
+        BackendStatus.objects.update_or_create(name=self.backend, defaults=facts)
+
+
+_all: dict[str, Health] = {}
+
+
+def of(backend: str) -> Health:
+    return _all.setdefault(backend, Health(backend))

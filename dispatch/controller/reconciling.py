@@ -1,0 +1,94 @@
+"""Compares rows with what a backend holds, and repairs the difference, level by level.
+
+Live here and over there no more: closed. Closed here and held over there: stopped, again and
+again, until the backend says that it holds nothing; then released.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from django.conf import settings
+from django.db import close_old_connections
+
+from dispatch import backends
+from dispatch.backends import Loop, Sighting, Unavailable
+from dispatch.controller import health
+from dispatch.models import Assignment
+
+BATCH = 500
+
+logger = logging.getLogger(__name__)
+
+
+def loop(backend: str) -> Loop:
+    return Loop(
+        name=f"reconcile {backend}",
+        step=Reconciling(backend).step,
+        every=settings.RECONCILE_SECONDS,
+        wakes=frozenset({"closed"}),
+    )
+
+
+class Reconciling:
+    """The reconciliation of one backend."""
+
+    def __init__(self, backend: str) -> None:
+        self.backend = backend
+        self._health = health.of(backend)
+        self._pool: ThreadPoolExecutor | None = None
+
+    def step(self) -> None:
+        if self._health.resting:
+            return
+        try:
+            for batch in _batches(Assignment.held(self.backend)):
+                self._stop_all(list(self._settle(batch)))
+        except Unavailable as error:
+            self._health.failed(error)
+
+    def _settle(self, batch: list[Assignment]) -> Iterator[Assignment]:
+        """Act on each sighting; yields those that have to be stopped."""
+        sightings = {
+            sighting.assignment_id: sighting
+            for sighting in backends.get(self.backend).observe(batch)
+        }
+        for assignment in batch:
+            sighting = sightings.get(assignment.pk)
+            if sighting and settle(assignment, sighting):
+                yield assignment
+
+    def _stop_all(self, assignments: list[Assignment]) -> None:
+        if not assignments:
+            return
+        if self._pool is None:
+            prefix = f"stop {self.backend}"
+            self._pool = ThreadPoolExecutor(settings.BACKEND_THREADS, thread_name_prefix=prefix)
+        list(self._pool.map(self._stop, assignments))
+
+    def _stop(self, assignment: Assignment) -> None:
+        close_old_connections()
+        try:
+            backends.get(self.backend).stop(assignment)
+        except Unavailable as error:
+            self._health.failed(error)
+        except Exception:
+            ids = {"task": str(assignment.task_id), "assignment": str(assignment.pk)}
+            logger.exception("Stopping failed", extra=ids)
+
+
+def settle(assignment: Assignment, sighting: Sighting) -> bool:
+    """Bring one row in line with what was seen; True where the backend has to be told to stop."""
+    if assignment.live and sighting.ended:
+        assignment.close(sighting.ended, sighting.detail)
+    if assignment.live:
+        return False
+    if not sighting.holds:
+        assignment.release()
+    return sighting.holds
+
+
+def _batches(rows: Iterable[Assignment]) -> Iterator[list[Assignment]]:
+    everything = list(rows)
+    for start in range(0, len(everything), BATCH):
+        yield everything[start : start + BATCH]

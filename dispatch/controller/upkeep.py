@@ -1,0 +1,52 @@
+"""The core's other loops: timeouts, Tasks without a backend, webhooks, background functions."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+from django_q.tasks import async_task
+
+from dispatch import webhooks
+from dispatch.backends import Loop
+from dispatch.models import Assignment, LoopBeat
+from dispatch.outcomes import Category
+from dispatch.placement import rehome
+
+PROBE_EVERY = 15.0
+RETENTION_EVERY = timedelta(hours=6)
+
+
+def enforce_timeouts() -> None:
+    """The agent ends its Task by itself; this is for the one that does not."""
+    grace = timedelta(seconds=settings.DEADLINE_GRACE_SECONDS)
+    for assignment in Assignment.overdue(timezone.now(), grace).select_related("task"):
+        minutes = assignment.task.timeout_seconds / 60
+        sentence = (
+            f"The Task ran longer than its timeout of {minutes:g} minutes: "
+            "raise it, or split the suite further."
+        )
+        assignment.close(Category.TIMEOUT, sentence)
+
+
+def probe_functions() -> None:
+    """Ask the qcluster for a sign of life; `dispatch.functions.probe` gives it."""
+    from django_q.models import OrmQ
+
+    if OrmQ.objects.count() < 100:
+        async_task("dispatch.functions.probe")
+
+
+def ask_for_retention() -> None:
+    beat = LoopBeat.objects.filter(name="retention").first()
+    if beat is None or timezone.now() - beat.at > RETENTION_EVERY:
+        LoopBeat.record("retention", every=RETENTION_EVERY.total_seconds())
+        async_task("dispatch.functions.apply_retention")
+
+
+LOOPS = (
+    Loop(name="timeouts", step=enforce_timeouts, every=1.0),
+    Loop(name="rehome", step=rehome, every=5.0, wakes=frozenset({"homeless"})),
+    Loop(name="webhooks", step=webhooks.enqueue_due, every=1.0, wakes=frozenset({"webhooks"})),
+    Loop(name="probe", step=probe_functions, every=PROBE_EVERY),
+    Loop(name="ask for retention", step=ask_for_retention, every=300.0),
+)

@@ -1,0 +1,233 @@
+from datetime import datetime, timedelta
+from typing import Any, Self
+from uuid import UUID
+
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from dispatch import wake
+from dispatch.ids import new_id
+from dispatch.models.task import Task, TaskSecret
+from dispatch.outcomes import MAX_PRIMARY_ATTEMPTS, OUTCOMES, Category, TaskState
+
+HEARD_RESOLUTION = timedelta(seconds=15)
+PHASES = ("claimed", "cloned", "built", "services_ready", "tests_started", "reported")
+
+
+class Purpose(models.TextChoices):
+    PRIMARY = "primary"
+    SHADOW = "shadow"
+    CALIBRATION = "calibration"
+
+
+class Assignment(models.Model):
+    """One attempt to run one Task on one backend.
+
+    live = not closed (its outcome is open); open = not released (the backend may still hold
+    something for it). `external_id` is what the backend calls it, empty until it is placed.
+    Every change is a conditional UPDATE: a method answers False where somebody else was first.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="assignments")
+    number = models.PositiveSmallIntegerField(default=1)
+    purpose = models.CharField(max_length=12, choices=Purpose, default=Purpose.PRIMARY)
+    backend = models.CharField(max_length=40, blank=True)
+    external_id = models.CharField(max_length=100, null=True)
+    priority = models.SmallIntegerField(default=0)
+    instance = models.CharField(max_length=100, blank=True)
+
+    created_at = models.DateTimeField(default=timezone.now)
+    placed_at = models.DateTimeField(null=True)
+    delivered_at = models.DateTimeField(null=True)
+    claimed_at = models.DateTimeField(null=True)
+    cloned_at = models.DateTimeField(null=True)
+    built_at = models.DateTimeField(null=True)
+    services_ready_at = models.DateTimeField(null=True)
+    tests_started_at = models.DateTimeField(null=True)
+    reported_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+    released_at = models.DateTimeField(null=True)
+    heard_at = models.DateTimeField(null=True)
+    deadline_at = models.DateTimeField(null=True)
+
+    category = models.CharField(max_length=30, choices=Category, blank=True)
+    sentence = models.TextField(blank=True)
+    exit_code = models.IntegerField(null=True)
+    late_exit_code = models.IntegerField(null=True)
+    example_count = models.PositiveIntegerField(null=True)
+    failure_count = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["task", "number"], name="one_assignment_per_number"),
+            models.UniqueConstraint(
+                fields=["task", "purpose"],
+                condition=Q(closed_at=None),
+                name="one_live_assignment_per_task_and_purpose",
+            ),
+            models.UniqueConstraint(
+                fields=["backend", "external_id"],
+                condition=Q(released_at=None),
+                name="one_open_assignment_per_external_id",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                "backend",
+                F("priority").desc(),
+                "task_id",
+                condition=Q(closed_at=None, external_id=None),
+                name="assignments_queued",
+            ),
+            models.Index(
+                fields=["backend", "id"],
+                condition=Q(released_at=None)
+                & (Q(external_id__isnull=False) | Q(closed_at__isnull=False)),
+                name="assignments_held",
+            ),
+            models.Index(
+                fields=["deadline_at"], condition=Q(closed_at=None), name="assignments_deadline"
+            ),
+            models.Index(fields=["backend", "closed_at"], name="assignments_by_end"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.task_id} #{self.number}"
+
+    @property
+    def live(self) -> bool:
+        return self.closed_at is None
+
+    @classmethod
+    def queued(cls, backend: str) -> "models.QuerySet[Assignment]":
+        """The unplaced ones, highest priority first, then the oldest Task first."""
+        rows = cls.objects.filter(backend=backend, closed_at=None, external_id=None)
+        return rows.order_by("-priority", "task_id")
+
+    @classmethod
+    def held(cls, backend: str) -> "models.QuerySet[Assignment]":
+        """The open ones that the backend may hold something for."""
+        placed_or_closed = Q(external_id__isnull=False) | Q(closed_at__isnull=False)
+        rows = cls.objects.filter(placed_or_closed, backend=backend, released_at=None)
+        return rows.select_related("task").order_by("id")
+
+    def _update(self, *conditions: Q, **changes: Any) -> bool:
+        """Conditional UPDATE of this live row; on success this object shows the new values."""
+        rows = Assignment.objects.filter(*conditions, pk=self.pk, closed_at=None)
+        if not rows.update(**changes):
+            return False
+        for name, value in changes.items():
+            setattr(self, name, value)
+        return True
+
+    def place(self, external_id: str) -> bool:
+        """Record where the backend placed it; the Task becomes assigned."""
+        with transaction.atomic():
+            changes = {"external_id": external_id, "placed_at": timezone.now()}
+            if not self._update(Q(external_id=None), **changes):
+                return False
+            self.move_task(TaskState.ASSIGNED, backend=self.backend, external_id=external_id)
+            return True
+
+    def withdraw(self, reason: str) -> bool:
+        """Take an undelivered one back into the queue; this uses up no attempt."""
+        with transaction.atomic():
+            undelivered = Q(external_id__isnull=False, delivered_at=None, claimed_at=None)
+            if not self._update(undelivered, external_id=None, placed_at=None):
+                return False
+            self.move_task(TaskState.QUEUED, reason=reason)
+        wake.send("queue")
+        return True
+
+    def deliver(self) -> bool:
+        """Mark the work order as handed out: from now on it may be running."""
+        return self._update(Q(delivered_at=None), delivered_at=timezone.now())
+
+    def claim(self, instance: str) -> bool:
+        """The first instance wins; the Task is running and its timeout starts."""
+        now = timezone.now()
+        deadline = now + timedelta(seconds=self.task.timeout_seconds)
+        with transaction.atomic():
+            changes = {"claimed_at": now, "heard_at": now, "deadline_at": deadline}
+            if not self._update(Q(claimed_at=None), instance=instance, **changes):
+                return False
+            self.move_task(TaskState.RUNNING, backend=self.backend)
+            return True
+
+    def reach(self, phase: str) -> bool:
+        """Keep the server's time of the first report of a phase (one of PHASES)."""
+        return self._update(Q(**{f"{phase}_at": None}), **{f"{phase}_at": timezone.now()})
+
+    def heard(self) -> None:
+        """Note a sign of life, with at most one write in 15 seconds."""
+        now = timezone.now()
+        if self.heard_at is None or now - self.heard_at > HEARD_RESOLUTION:
+            self._update(heard_at=now)
+
+    def close(self, category: str, sentence: str = "", facts: dict[str, Any] | None = None) -> bool:
+        """Decide the outcome, once and for ever, and what it means for the Task."""
+        sentence = sentence or OUTCOMES[category].sentence
+        changes = {"closed_at": timezone.now(), "category": category, "sentence": sentence}
+        with transaction.atomic():
+            if not self._update(**changes):
+                return False
+            if self.purpose == Purpose.PRIMARY:
+                self._end_attempt(facts or {})
+        wake.send("queue")
+        return True
+
+    def _end_attempt(self, facts: dict[str, Any]) -> None:
+        outcome = OUTCOMES[self.category]
+        facts = {**facts, "category": self.category, "sentence": self.sentence}
+        if outcome.again and self._attempts() < MAX_PRIMARY_ATTEMPTS:
+            self.move_task(TaskState.QUEUED, **facts)
+            self._next_attempt()
+            return
+        self.move_task(outcome.task, **facts)
+        TaskSecret.objects.filter(task_id=self.task_id).delete()
+
+    def _attempts(self) -> int:
+        rows = Assignment.objects.filter(task_id=self.task_id, purpose=Purpose.PRIMARY)
+        return rows.count()
+
+    def _next_attempt(self) -> None:
+        last = Assignment.objects.filter(task_id=self.task_id).aggregate(n=models.Max("number"))
+        Assignment.objects.create(
+            task_id=self.task_id,
+            number=last["n"] + 1,
+            backend=self.backend,
+            priority=self.priority,
+        )
+
+    def move_task(self, to: TaskState, **facts: Any) -> bool:
+        """Only a primary Assignment moves its Task."""
+        if self.purpose != Purpose.PRIMARY:
+            return False
+        facts = {"attempt": self.number, **facts}
+        return Task.move(self.task_id, to, assignment_id=self.pk, **facts)
+
+    def note(self, kind: str, **facts: Any) -> None:
+        """Append to the Task's story without changing a state."""
+        Task.note(self.task_id, kind, assignment_id=self.pk, **facts)
+
+    def release(self) -> bool:
+        """The backend has confirmed that it holds nothing any more. Closed ones only."""
+        rows = Assignment.objects.filter(pk=self.pk, released_at=None, closed_at__isnull=False)
+        return bool(rows.update(released_at=timezone.now()))
+
+    @property
+    def superseded(self) -> bool:
+        later = Assignment.objects.filter(task_id=self.task_id, number__gt=self.number)
+        return later.filter(purpose=self.purpose).exists()
+
+    @classmethod
+    def overdue(cls, now: datetime, grace: timedelta) -> "models.QuerySet[Self]":
+        """Live ones whose Task's timeout, counted from the claim, is over by `grace`."""
+        return cls.objects.filter(closed_at=None, deadline_at__lt=now - grace)
+
+    @classmethod
+    def by_id(cls, assignment_id: UUID) -> "Assignment":
+        return cls.objects.select_related("task__suite_run").get(pk=assignment_id)

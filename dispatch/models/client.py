@@ -1,0 +1,90 @@
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+SCOPES = ("tasks:read", "tasks:write", "rollout:read", "rollout:write")
+LAST_USED_RESOLUTION = timedelta(minutes=1)
+
+
+class ApiClient(models.Model):
+    """A caller of the dispatch API (a Rails installation) and its one webhook endpoint.
+
+    `webhook_secret` is kept encrypted (`dispatch.encryption`); an empty URL means no webhooks.
+    """
+
+    name = models.CharField(max_length=100, unique=True)
+    webhook_url = models.CharField(max_length=1000, blank=True)
+    webhook_secret = models.BinaryField(default=bytes)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiKey(models.Model):
+    """A bearer key. Only the SHA-256 of its random secret is stored."""
+
+    client = models.ForeignKey(ApiClient, on_delete=models.CASCADE, related_name="keys")
+    name = models.CharField(max_length=100)
+    digest = models.CharField(max_length=64, unique=True)
+    scopes = models.JSONField(default=list)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.client} {self.name}"
+
+    @staticmethod
+    def digest_of(secret: str) -> str:
+        return hashlib.sha256(secret.encode()).hexdigest()
+
+    @classmethod
+    def issue(
+        cls,
+        client: ApiClient,
+        name: str,
+        scopes: list[str],
+        expires_at: datetime | None = None,
+    ) -> tuple["ApiKey", str]:
+        """A new key and its secret, which is shown this once and never again."""
+        secret = f"sy_{secrets.token_urlsafe(32)}"
+        digest = cls.digest_of(secret)
+        key = cls.objects.create(
+            client=client, name=name, digest=digest, scopes=scopes, expires_at=expires_at
+        )
+        return key, secret
+
+    @classmethod
+    def find(cls, secret: str) -> "ApiKey | None":
+        """The usable key with this secret: not revoked, not expired."""
+        usable = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
+        keys = cls.objects.select_related("client")
+        return keys.filter(usable, digest=cls.digest_of(secret)).first()
+
+    def touch(self) -> None:
+        """Keep `last_used_at` true to the minute, without a write on each request."""
+        now = timezone.now()
+        if self.last_used_at is None or now - self.last_used_at > LAST_USED_RESOLUTION:
+            ApiKey.objects.filter(pk=self.pk).update(last_used_at=now)
+
+
+class IdempotencyKey(models.Model):
+    """The stored answer to one request, written in the transaction of the work itself."""
+
+    client = models.ForeignKey(ApiClient, on_delete=models.CASCADE)
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True)
+    body = models.JSONField(null=True)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["client", "key"], name="one_answer_per_key"),
+        ]

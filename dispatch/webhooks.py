@@ -1,0 +1,5 @@
+"""Delivers webhooks (Standard Webhooks) from the outbox."""
+
+
+def enqueue_due() -> None:
+    """Hand due webhooks to the background functions."""

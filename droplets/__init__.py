@@ -1,0 +1,1 @@
+"""Everything about DigitalOcean droplets, the legacy backend. Deletable: nothing imports it."""
