@@ -29,4 +29,5 @@ def encrypt_mapping(values: dict[str, str]) -> bytes:
 
 
 def decrypt_mapping(ciphertext: bytes | memoryview) -> dict[str, str]:
-    return json.loads(decrypt(ciphertext))
+    values: dict[str, str] = json.loads(decrypt(ciphertext))
+    return values

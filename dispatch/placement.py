@@ -66,7 +66,7 @@ def rehome() -> None:
 
 def _first_spec(suite_run: SuiteRun) -> TaskSpec | None:
     task = Task.objects.filter(suite_run=suite_run).order_by("id").first()
-    return task and spec_of(suite_run, task.command, _files(task))
+    return None if task is None else spec_of(suite_run, task.command, _files(task))
 
 
 def _files(task: Task) -> tuple[str, ...] | None:

@@ -91,11 +91,13 @@ def _by_hash(split: Split, key: str, reasons: list[str]) -> Decision:
 
 def current_split() -> Split:
     """The open Rollout's newest entry; without one, the last closed Rollout's; else weight 0."""
-    names = {"old": settings.ROLLOUT["old"], "new": settings.ROLLOUT["new"]}
+    old, new = settings.ROLLOUT["old"], settings.ROLLOUT["new"]
     newest = TrafficSplit.objects.select_related("rollout").order_by("-rollout_id", "-id").first()
     if newest is None:
-        return Split(**names)
-    return Split(**names, salt=newest.rollout.salt, weight=newest.weight, version=newest.pk)
+        return Split(old=old, new=new)
+    return Split(
+        old=old, new=new, salt=newest.rollout.salt, weight=newest.weight, version=newest.pk
+    )
 
 
 def refusals(spec: TaskSpec) -> dict[str, tuple[str, ...]]:

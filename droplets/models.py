@@ -1,14 +1,16 @@
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from dispatch import wake
 from dispatch.ids import new_id
-from dispatch.models import DropletLife
+from dispatch.models import Assignment, AuditEntry, DropletLife
+from dispatch.outcomes import Category
 
 
 class WorkerState(models.TextChoices):
@@ -111,16 +113,82 @@ class Worker(models.Model):
         WorkerEvent.objects.create(worker=self, kind=kind, detail=facts)
 
     def retire(self, reason: str) -> bool:
-        """Take it out for good; the pool destroys its droplet. Never one that runs a Task:
-        callers retire a busy Worker only after its Assignment is closed."""
-        return Worker.move(self.pk, WorkerState.RETIRED, reason=reason)
+        """Take it out for good; the pool destroys its droplet. Refused (False) while a live
+        Assignment is there, by the same statement that does it."""
+        return Worker.move(self.pk, WorkerState.RETIRED, ~Q(_LIVE_THERE), reason=reason)
 
-    def lose(self, reason: str) -> bool:
-        return Worker.move(self.pk, WorkerState.LOST, reason=reason)
+    def take_back(self, assignment_id: UUID) -> bool:
+        """Free it of an Assignment that it never saw; it can take another."""
+        changes = {"assignment_id": None, "assigned_at": None}
+        holds = Q(assignment_id=assignment_id)
+        return Worker.move(self.pk, WorkerState.IDLE, holds, changes=changes, reason="withdrawn")
+
+    def live_assignment(self) -> Assignment | None:
+        if self.assignment_id is None:
+            return None
+        return Assignment.objects.filter(pk=self.assignment_id, closed_at=None).first()
+
+    def withdraw(self, reason: str) -> bool:
+        """Take its undelivered Assignment back into the queue and free the Worker; False where
+        there is none, or the agent was handed it first."""
+        assignment = self.live_assignment()
+        with transaction.atomic():
+            if assignment is None or not assignment.withdraw(reason):
+                return False
+            return self.take_back(assignment.pk)
+
+    def lose(self, reason: str, category: str = Category.DROPLET_LOST) -> bool:
+        """Give it up: what it had not been handed goes back into the queue, what it had been
+        handed ends under the category, and the pool destroys the droplet."""
+        assignment = self.live_assignment()
+        with transaction.atomic():
+            if not Worker.move(self.pk, WorkerState.LOST, reason=reason):
+                return False
+            if assignment and assignment.withdraw(reason):
+                Worker.objects.filter(pk=self.pk).update(assignment_id=None)
+            elif assignment:
+                assignment.close(category, facts={"reason": reason})
+            return True
+
+    def request_drain(self, actor: str, reason: str) -> bool:
+        """Ask it to take nothing new, finish what it was handed, and retire; False where that
+        was asked before, or it has ended. The pool's loop does the rest."""
+        standing = Worker.standing().filter(pk=self.pk, drain_requested_at=None, ended_at=None)
+        now = timezone.now()
+        with transaction.atomic():
+            if not standing.update(drain_requested_at=now):
+                return False
+            self.note("worker.drain_requested", actor=actor, reason=reason)
+            self.life().update(drain_requested_at=now)
+            _audit(actor, "worker.drain", self.name, reason)
+        wake.send("workers")
+        return True
+
+    def decommission(self, actor: str, reason: str) -> None:
+        """Destroy its droplet for good. Raises DecommissionRefused while a Task runs there."""
+        with transaction.atomic():
+            if not self.retire(f"decommissioned by {actor}: {reason}"[:200]):
+                raise DecommissionRefused(
+                    f"{self.name} has ended already, or a Task runs there: drain it instead."
+                )
+            _audit(actor, "worker.decommission", self.name, reason)
 
     def life(self) -> "models.QuerySet[DropletLife]":
         """Its line in the core's ledger, for updating."""
         return DropletLife.objects.filter(worker_id=self.pk)
+
+
+_LIVE_THERE = Exists(Assignment.objects.filter(pk=OuterRef("assignment_id"), closed_at=None))
+
+
+class DecommissionRefused(Exception):
+    """The Worker cannot be decommissioned now; the message says why and what to do."""
+
+
+def _audit(actor: str, action: str, subject: str, reason: str) -> None:
+    AuditEntry.objects.create(
+        actor=actor, actor_kind="person", action=action, subject=subject, reason=reason
+    )
 
 
 class WorkerEvent(models.Model):
@@ -147,7 +215,35 @@ class PoolRequest(models.Model):
     at = models.DateTimeField(default=timezone.now)
 
     @classmethod
-    def draining_since(cls) -> Any:
+    def draining_since(cls) -> datetime | None:
         """When the drain that is in force was asked for; None while there is none."""
         newest = cls.objects.order_by("-id").first()
         return newest.at if newest and newest.drain else None
+
+    @classmethod
+    def ask(cls, drain: bool, actor: str, reason: str) -> None:
+        """Ask for a drain of the whole pool, or for its end (Workers already draining go on)."""
+        with transaction.atomic():
+            cls.objects.create(drain=drain, actor=actor, reason=reason)
+            _audit(actor, "pool.drain" if drain else "pool.fill", "pool", reason)
+            if drain:
+                for worker in Worker.standing().filter(drain_requested_at=None, ended_at=None):
+                    worker.request_drain(actor, reason)
+        wake.send("workers")
+
+
+class Orphan(models.Model):
+    """A droplet with our tag that belongs to no Worker. Noticed, shown, and left alone."""
+
+    provider_id = models.CharField(max_length=40, unique=True)
+    name = models.CharField(max_length=255)
+    first_seen_at = models.DateTimeField(default=timezone.now)
+    last_seen_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def see(cls, provider_id: str, name: str) -> None:
+        facts = {"name": name, "last_seen_at": timezone.now()}
+        cls.objects.update_or_create(provider_id=provider_id, defaults=facts)

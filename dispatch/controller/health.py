@@ -8,6 +8,7 @@ import random
 import time
 from datetime import timedelta
 from threading import Lock
+from typing import Any
 
 from django.utils import timezone
 
@@ -39,8 +40,7 @@ class Health:
             if self._known_good:
                 return
             self._failures, self._rest_until, self._known_good = 0, 0.0, True
-        facts = {"unavailable_since": None, "retry_at": None, "failures": 0, "message": ""}
-        self._write(facts)
+        self._write(unavailable_since=None, retry_at=None, failures=0, message="")
 
     def failed(self, error: Unavailable) -> None:
         """Back off: doubling, jittered, and never shorter than what the backend asked for.
@@ -55,15 +55,15 @@ class Health:
             self._rest_until = time.monotonic() + pause
         logger.warning("Backend %s is unavailable: %s", self.backend, error)
         retry_at = timezone.now() + timedelta(seconds=pause)
-        self._write({"retry_at": retry_at, "failures": self._failures, "message": str(error)})
+        self._write(retry_at=retry_at, failures=self._failures, message=str(error))
         rows = BackendStatus.objects.filter(name=self.backend, unavailable_since=None)
         rows.update(unavailable_since=timezone.now())
 
     def _pause(self, error: Unavailable) -> float:
-        doubled = min(FIRST_PAUSE * 2 ** (self._failures - 1), LONGEST_PAUSE)
+        doubled: float = min(FIRST_PAUSE * 2 ** (self._failures - 1), LONGEST_PAUSE)
         return max(error.retry_after or 0.0, doubled * random.uniform(0.5, 1.0))
 
-    def _write(self, facts: dict[str, object]) -> None:
+    def _write(self, **facts: Any) -> None:
         facts["checked_at"] = timezone.now()
         BackendStatus.objects.update_or_create(name=self.backend, defaults=facts)
 

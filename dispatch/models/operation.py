@@ -23,8 +23,8 @@ class Lease(models.Model):
         rows = cls.objects.filter(ours_or_lapsed, name=name)
         if rows.update(holder=holder, expires_at=expires_at):
             return True
-        lease = cls(name=name, holder=holder, expires_at=expires_at)
-        cls.objects.bulk_create([lease], ignore_conflicts=True)
+        lease = Lease(name=name, holder=holder, expires_at=expires_at)
+        Lease.objects.bulk_create([lease], ignore_conflicts=True)
         return cls.objects.filter(name=name, holder=holder).exists()
 
     @classmethod
