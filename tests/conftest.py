@@ -1,6 +1,8 @@
 """What every test may ask for."""
 
+import signal
 from pathlib import Path
+from types import FrameType
 from typing import Any
 from urllib.parse import quote
 
@@ -9,6 +11,16 @@ from django.conf import settings
 from django.db import connection
 
 SQLITE = "django.db.backends.sqlite3"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Whatever asks us to end, fixtures get to stop the processes that they started."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="session")

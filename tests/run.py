@@ -93,11 +93,11 @@ def run_pytest(arguments: Sequence[str], environ: dict[str, str]) -> int:
     try:
         return process.wait()
     except Terminated:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         raise
     finally:
         # After Ctrl-C too: the terminal sent it to pytest as well, and a second one would cut
-        # its tidying up short.
+        # its tidying up (conftest) short.
         wait_or_kill(process)
 
 
