@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from django.conf import settings
+from django.core.checks import CheckMessage
 from django.utils.module_loading import import_string
 
 if TYPE_CHECKING:
@@ -155,7 +156,9 @@ class BackendEntry:
     """What one backend brings. Everything but the backend itself is optional.
 
     `agent_urls` is a URLconf mounted at the root, `console_urls` one mounted under the console
-    for logged-in staff; `metrics` yields Prometheus metric families.
+    for logged-in staff; `holder_url` names the page there about one external id. `facts` are
+    a few (label, value) pairs about its state for the overview, from the database alone.
+    `metrics` yields Prometheus metric families, `checks` Django's system check messages.
     """
 
     title: str
@@ -164,7 +167,10 @@ class BackendEntry:
     agent_urls: str = ""
     console_urls: str = ""
     navigation: tuple[NavigationEntry, ...] = ()
+    holder_url: str = ""
+    facts: Callable[[], Iterable[tuple[str, str]]] = tuple
     metrics: Callable[[], Iterable[Any]] = tuple
+    checks: Callable[[], Iterable[CheckMessage]] = tuple
 
 
 @cache
