@@ -124,12 +124,14 @@ class PostgresServer:
         if self._user:
             for path in (self._folder, password_file):
                 os.chown(path, self._user.pw_uid, self._user.pw_gid)
-        options = ["--no-sync", "--encoding=UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256"]
+        command = [
+            str(self._binaries / "initdb"), f"--pgdata={self._folder / 'data'}", "--no-sync",
+            "--encoding=UTF8", "--locale=C.UTF-8",
+            "--auth=scram-sha-256", f"--username={USER}", f"--pwfile={password_file}",
+        ]  # fmt: skip
         done = subprocess.run(
-            [self._binaries / "initdb", "--pgdata", self._folder / "data", *options]
-            + [f"--username={USER}", f"--pwfile={password_file}"],
-            capture_output=True, text=True, timeout=START_SECONDS, **self._as_user(),
-        )  # fmt: skip
+            command, capture_output=True, text=True, timeout=START_SECONDS, **self._as_user()
+        )
         if done.returncode != 0:
             raise PostgresError(f"initdb failed:\n{done.stdout}{done.stderr}")
 
@@ -153,16 +155,19 @@ class PostgresServer:
             "port": str(self._port),
             "unix_socket_directories": str(self._folder),
         }
+        command = [str(self._binaries / "postgres"), "-D", str(self._folder / "data")]
+        command += [part for item in options.items() for part in ("-c", "=".join(item))]
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [self._binaries / "postgres", "-D", self._folder / "data"]
-                + [part for name, value in options.items() for part in ("-c", f"{name}={value}")],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
                 # Ctrl-C is for us: the server goes when its users are done.
                 start_new_session=True,
                 preexec_fn=_die_with(os.getpid()),
                 **self._as_user(),
-            )  # fmt: skip
+            )
 
     def _wait_until_ready(self, deadline: float) -> bool:
         """False when the process ended."""
