@@ -1,0 +1,172 @@
+"""The processes of a whole Switchyard, and the commands that prepare it."""
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sandbox.stack.process import Process, ProcessFailed, answers
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SECONDS_TO_START = 60.0
+SECONDS_TO_PREPARE = 120.0
+
+USER_DATA = """\
+#!/bin/sh
+export SATURNCI_API_HOST={api_host}
+export WORKER_ID={worker_id}
+export WORKER_ACCESS_TOKEN={worker_token}
+exec "$SWITCHYARD_PYTHON" -m switchyard_agent
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """`state` holds everything that a run leaves behind. `settings` are extra environment
+    variables for our own processes, `agent` for the agents, `sandbox` extra arguments of the
+    DigitalOcean sandbox. `web_port` 0 picks a free one."""
+
+    state: Path
+    database_url: str = ""
+    web_port: int = 0
+    web_workers: int = 2
+    idle: int = 6
+    limit: int = 12
+    speed: float = 20.0
+    settings: Mapping[str, str] = field(default_factory=dict)
+    agent: Mapping[str, str] = field(default_factory=dict)
+    sandbox: tuple[str, ...] = ()
+
+
+class Stack:
+    """Use `prepare`, then `start`; `stop` leaves nothing running."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.state = options.state.absolute()
+        self.state.mkdir(parents=True, exist_ok=True)
+        self.web_port = options.web_port or free_port()
+        self.cloud_port = free_port()
+        self.cloud_token = secrets.token_hex(16)
+        self.url = f"http://127.0.0.1:{self.web_port}"
+        self.env = self._environment()
+        self.cloud = self._python("sandbox", "-m", "sandbox.digitalocean", *self._cloud_arguments())
+        self.web = self._python("web", "-m", "gunicorn", *self._web_arguments())
+        self.controller = self._python("controller", "manage.py", "controller")
+        self.functions = self._python("functions", "manage.py", "functions")
+
+    @property
+    def processes(self) -> list[Process]:
+        """In the order in which they start."""
+        return [self.cloud, self.web, self.controller, self.functions]
+
+    def prepare(self) -> None:
+        """Migrate the database."""
+        self.manage("migrate", "--verbosity", "0")
+
+    def start(self) -> None:
+        for process in self.processes:
+            process.start()
+        self.cloud.wait_ready((self.state / "cloud" / "server.json").exists, SECONDS_TO_START)
+        self.web.wait_ready(lambda: answers(f"{self.url}/readyz"), SECONDS_TO_START)
+
+    def stop(self) -> None:
+        """Ends everything; droplets last, so that no agent is left behind."""
+        for process in reversed(self.processes):
+            process.stop()
+        command = [sys.executable, "-m", "sandbox.digitalocean", *self._cloud_arguments()]
+        subprocess.run(
+            [*command, "--destroy-all"], cwd=ROOT, env=self.env, capture_output=True, timeout=60
+        )
+
+    def check(self) -> None:
+        """Raises ProcessFailed when one of the processes has ended by itself."""
+        for process in self.processes:
+            if not process.running:
+                raise ProcessFailed(f"{process.name} ended:\n{process.tail()}")
+
+    def manage(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run one of our commands to its end; its standard output."""
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=self.env,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS_TO_PREPARE,
+        )
+        if done.returncode:
+            raise ProcessFailed(f"{' '.join(arguments)}:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def create_api_key(self, *arguments: str) -> str:
+        scopes = "tasks:read,tasks:write,rollout:read,rollout:write"
+        command = ("create-api-key", "--client", "rails", "--scopes", scopes, "--json")
+        key: str = json.loads(self.manage(*command, *arguments))["secret"]
+        return key
+
+    def _python(self, name: str, *arguments: str) -> Process:
+        log = self.state / "log" / f"{name}.log"
+        return Process(name, [sys.executable, *arguments], self.env, ROOT, log)
+
+    def _environment(self) -> dict[str, str]:
+        options = self.options
+        ours = {
+            "SWITCHYARD_SECRET_KEY": secrets.token_urlsafe(32),
+            "SWITCHYARD_SECURE_COOKIES": "false",
+            "SWITCHYARD_BASE_URL": self.url,
+            "SWITCHYARD_LOG_FORMAT": "text",
+            "SWITCHYARD_ALLOW_FILE_CLONE_URLS": "true",
+            "DATABASE_URL": options.database_url
+            or f"sqlite:///{self.state / 'switchyard.sqlite3'}?synchronous=NORMAL",
+            "SWITCHYARD_DIGITALOCEAN_ENDPOINT": f"http://127.0.0.1:{self.cloud_port}/v2/",
+            "SWITCHYARD_DIGITALOCEAN_TOKEN": self.cloud_token,
+            "SWITCHYARD_DROPLET_AGENT": "switchyard",
+            "SWITCHYARD_DROPLET_USER_DATA": USER_DATA,
+            "SWITCHYARD_POOL_IDLE": str(options.idle),
+            "SWITCHYARD_POOL_LIMIT": str(options.limit),
+            "SWITCHYARD_POOL_SECONDS": "0.5",
+            "SWITCHYARD_DROPLET_LIST_SECONDS": "2",
+            "SWITCHYARD_DROPLET_CREATE_RETRY_SECONDS": "5",
+            "SWITCHYARD_RELEASE_GRACE_SECONDS": "3",
+            "SWITCHYARD_TRAILER_WAIT_SECONDS": "10",
+        }
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("SWITCHYARD_", "DJANGO_", "DATABASE_URL"))
+        }
+        return {**inherited, **ours, **options.settings}
+
+    def _cloud_arguments(self) -> list[str]:
+        agent = {
+            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+            "PYTHONPATH": str(ROOT / "worker_image"),
+            "SWITCHYARD_PYTHON": sys.executable,
+            "SWITCHYARD_POLL_SECONDS": "1",
+            **self.options.agent,
+        }
+        pairs = [f"--env={name}={value}" for name, value in agent.items()]
+        arguments = ["--state", str(self.state / "cloud"), "--port", str(self.cloud_port)]
+        arguments += ["--token", self.cloud_token, "--speed", str(self.options.speed)]
+        return [*arguments, *pairs, *self.options.sandbox]
+
+    def _web_arguments(self) -> list[str]:
+        workers = str(self.options.web_workers)
+        address = f"127.0.0.1:{self.web_port}"
+        threads = ["--worker-class", "gthread", "--threads", "4"]
+        return ["controlplane.wsgi", "--bind", address, "--workers", workers, *threads]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
