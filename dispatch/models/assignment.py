@@ -9,7 +9,7 @@ from django.utils import timezone
 from dispatch import wake
 from dispatch.ids import new_id
 from dispatch.models.task import Task, TaskSecret
-from dispatch.outcomes import MAX_PRIMARY_ATTEMPTS, OUTCOMES, Category, TaskState
+from dispatch.outcomes import MAX_PRIMARY_ATTEMPTS, OUTCOMES, TERMINAL, Category, TaskState
 
 HEARD_RESOLUTION = timedelta(seconds=15)
 PHASES = ("claimed", "cloned", "built", "services_ready", "tests_started", "reported")
@@ -143,8 +143,10 @@ class Assignment(models.Model):
         return True
 
     def deliver(self) -> bool:
-        """Mark the work order as handed out: from now on it may be running."""
-        return self._update(Q(delivered_at=None), delivered_at=timezone.now())
+        """Mark the work order as handed out: from now on it may be running. False where it is
+        not placed any more where this object saw it."""
+        here = Q(delivered_at=None, external_id=self.external_id)
+        return self._update(here, delivered_at=timezone.now())
 
     def claim(self, instance: str) -> bool:
         """The first instance wins; the Task is running and its timeout starts."""
@@ -162,9 +164,11 @@ class Assignment(models.Model):
         return self._update(Q(**{f"{phase}_at": None}), **{f"{phase}_at": timezone.now()})
 
     def heard(self) -> None:
-        """Note a sign of life, with at most one write in 15 seconds."""
+        """Note a sign of life, with at most one write in 15 seconds. The first one after the
+        claim is always written: it shows that the claim was not the last."""
         now = timezone.now()
-        if self.heard_at is None or now - self.heard_at > HEARD_RESOLUTION:
+        fresh = self.heard_at is not None and now - self.heard_at <= HEARD_RESOLUTION
+        if not fresh or self.heard_at == self.claimed_at:
             self._update(heard_at=now)
 
     def close(self, category: str, sentence: str = "", facts: dict[str, Any] | None = None) -> bool:
@@ -187,7 +191,15 @@ class Assignment(models.Model):
             self._next_attempt()
             return
         self.move_task(outcome.task, **facts)
-        TaskSecret.objects.filter(task_id=self.task_id).delete()
+        self._forget_secrets()
+
+    def _forget_secrets(self) -> None:
+        """The secrets go with their Task, but not before the last agent that was given them is
+        released: the logs that it still sends have to be cleaned of them."""
+        told = Q(delivered_at__isnull=False) | Q(claimed_at__isnull=False)
+        rows = Assignment.objects.filter(told, task_id=self.task_id, released_at=None)
+        if not rows.exists():
+            TaskSecret.objects.filter(task_id=self.task_id, task__state__in=TERMINAL).delete()
 
     def _attempts(self) -> int:
         rows = Assignment.objects.filter(task_id=self.task_id, purpose=Purpose.PRIMARY)
@@ -216,7 +228,10 @@ class Assignment(models.Model):
     def release(self) -> bool:
         """The backend has confirmed that it holds nothing any more. Closed ones only."""
         rows = Assignment.objects.filter(pk=self.pk, released_at=None, closed_at__isnull=False)
-        return bool(rows.update(released_at=timezone.now()))
+        if not rows.update(released_at=timezone.now()):
+            return False
+        self._forget_secrets()
+        return True
 
     @property
     def superseded(self) -> bool:

@@ -5,11 +5,12 @@ from django.utils import timezone
 
 
 class LogStream(models.Model):
-    """One stream of one Assignment. `length` counts the stored (redacted) bytes; a capped
-    stream has lost the bytes from `cut_from` to `cut_to`."""
+    """One stream of one Assignment. `received` counts the raw bytes that came, `length` the
+    stored (redacted) ones; a capped stream has lost those from `cut_from` to `cut_to`."""
 
     assignment = models.ForeignKey("dispatch.Assignment", on_delete=models.CASCADE)
     name = models.CharField(max_length=80)
+    received = models.BigIntegerField(default=0)
     length = models.BigIntegerField(default=0)
     cut_from = models.BigIntegerField(null=True)
     cut_to = models.BigIntegerField(null=True)

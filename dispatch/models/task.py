@@ -100,7 +100,8 @@ def _announce(task_id: UUID, to: TaskState, assignment_id: UUID | None, facts: A
 
 
 class TaskSecret(models.Model):
-    """The Task's environment variables, encrypted; deleted when the Task ends."""
+    """The Task's environment variables, encrypted; deleted when the Task has ended and no agent
+    that was given them can report any more."""
 
     task = models.OneToOneField(
         Task, on_delete=models.CASCADE, primary_key=True, related_name="secret"
