@@ -1,0 +1,1 @@
+"""Development stand-ins for the outside world. They speak the real wire; no app imports them."""

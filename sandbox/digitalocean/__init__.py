@@ -1,0 +1,1 @@
+"""The sandbox DigitalOcean API v2: real HTTP on loopback, droplets that are local processes."""

@@ -1,0 +1,83 @@
+"""Sandboxes for tests: as processes of their own, or in this process under a clock that is driven.
+
+Every one ends with its test, and a test fails when a process of a droplet outlives it.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.digitalocean.application import Application
+from sandbox.digitalocean.clock import ManualClock
+from sandbox.digitalocean.droplets import destroy_all
+from sandbox.digitalocean.launch import TOKEN, Launched, launch
+from sandbox.digitalocean.life import Loop, clean
+from sandbox.digitalocean.sandbox import Sandbox
+from sandbox.digitalocean.server import Server
+from sandbox.digitalocean.settings import Settings
+from tests.sandbox.digitalocean_client import Clocked, Running, processes_of
+
+QUICK = (
+    "--boot-seconds=0.02:0.05",
+    "--agent-seconds=0.02:0.05",
+    "--action-seconds=0.02:0.05",
+    "--shutdown-seconds=0.1:0.2",
+)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "digitalocean"
+
+
+@pytest.fixture
+def run(state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Running]]:
+    """Start the sandbox of this test, or start it again after it was killed."""
+    servers: list[Launched] = []
+
+    def start(*options: str) -> Running:
+        server = launch(state, *QUICK, *options)
+        servers.append(server)
+        monkeypatch.setenv("DIGITALOCEAN_END_POINT", server.endpoint)
+        monkeypatch.setenv("PYTHON_DIGITALOCEAN_REQUEST_TIMEOUT_SEC", "20")
+        return Running(url=server.url, token=server.token, server=server)
+
+    yield start
+    for server in servers:
+        server.stop(destroy=False)
+    if servers:
+        servers[-1].stop()
+        assert processes_of(state) == []
+
+
+@pytest.fixture
+def clocked(state: Path) -> Iterator[Callable[..., Clocked]]:
+    """Start a sandbox with these settings under a manual clock."""
+    stops: list[Callable[[], None]] = []
+
+    def start(**changes: Any) -> Clocked:
+        settings = Settings(state=state, tokens=frozenset({TOKEN}), **changes)
+        clock = ManualClock()
+        sandbox = Sandbox(settings, clock)
+        server, loop = Server(Application(sandbox), 0), Loop(sandbox)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        loop.start()
+
+        def stop() -> None:
+            server.shutdown()
+            server.server_close()
+            loop.stop()
+            destroy_all(sandbox)
+            clean(sandbox)
+            sandbox.store.close()
+
+        stops.append(stop)
+        return Clocked(url=server.url, clock=clock, sandbox=sandbox)
+
+    yield start
+    for stop in stops:
+        stop()
+    assert processes_of(state) == []
