@@ -1,0 +1,82 @@
+"""Reconciliation: closed here is stopped over there until nothing is held; ended there closes."""
+
+import pytest
+
+from dispatch.backends import Unavailable
+from dispatch.controller import health
+from dispatch.controller.reconciling import Reconciling
+from dispatch.fake import FakeBackend
+from dispatch.models import Assignment, Task
+from dispatch.outcomes import Category
+from tests.dispatch.controller.conftest import queued
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def running(fake: FakeBackend) -> Assignment:
+    assignment = queued()
+    assignment.place(fake.start(assignment).external_id)
+    return assignment
+
+
+def reconcile() -> None:
+    Reconciling("fake").step()
+
+
+def test_what_is_closed_is_stopped_and_then_released(fake: FakeBackend) -> None:
+    assignment = running(fake)
+    assignment.close(Category.PASSED)
+    reconcile()
+    assert assignment.pk not in fake.held
+    assert Assignment.by_id(assignment.pk).released_at is None, "not before it was seen gone"
+    reconcile()
+    assert Assignment.by_id(assignment.pk).released_at is not None
+
+
+def test_one_that_was_cancelled_while_queued_is_released_too(fake: FakeBackend) -> None:
+    assignment = queued()
+    assignment.task.cancel(actor="rails")
+    reconcile()
+    assert Assignment.by_id(assignment.pk).released_at is not None
+
+
+def test_a_start_that_lost_the_race_against_a_cancel_is_stopped(fake: FakeBackend) -> None:
+    assignment = queued()
+    fake.start(assignment)
+    assignment.task.cancel(actor="rails")
+    assert not Assignment.by_id(assignment.pk).place("too late")
+    reconcile()
+    reconcile()
+    assert not fake.held
+    assert Assignment.by_id(assignment.pk).released_at is not None
+
+
+def test_what_ended_over_there_without_a_verdict_is_closed_and_tried_again(
+    fake: FakeBackend,
+) -> None:
+    assignment = running(fake)
+    fake.ended[assignment.pk] = Category.UNKNOWN
+    reconcile()
+    assert Assignment.by_id(assignment.pk).category == Category.UNKNOWN
+    assert Task.objects.get(pk=assignment.task_id).state == "queued"
+    assert Assignment.objects.get(task=assignment.task, closed_at=None).number == 2
+
+
+def test_a_live_one_is_left_alone(fake: FakeBackend) -> None:
+    assignment = running(fake)
+    reconcile()
+    assert Assignment.by_id(assignment.pk).live
+    assert assignment.pk in fake.held
+
+
+def test_a_stop_that_fails_is_repeated(fake: FakeBackend) -> None:
+    assignment = running(fake)
+    assignment.close(Category.PASSED)
+    fake.error = Unavailable("timeout")
+    reconcile()
+    fake.error = None
+    wait_until(lambda: not health.of("fake").resting)
+    reconcile()
+    reconcile()
+    assert Assignment.by_id(assignment.pk).released_at is not None
