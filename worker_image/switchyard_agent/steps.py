@@ -110,7 +110,7 @@ def run_pre_script(run: Run, image: Image) -> None:
         # The shell also runs a script that names no interpreter.
         argv = ("/bin/sh", "-c", '"$0"', f"./{path}")
         code = run.runner.run(argv, cwd=image.root, env=run.task_env(image), sink=output)
-            if code:
+        if code:
             raise PreScriptFailed(f"{path} failed with exit code {code}: {output.text()}")
     run.report.event("pre_script_finished")
 
