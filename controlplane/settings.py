@@ -112,6 +112,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # Sizes and times ------------------------------------------------------------------------------
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.integer("SWITCHYARD_MAX_BODY_BYTES", 200_000_000)
+ALLOW_FILE_CLONE_URLS = env.flag("SWITCHYARD_ALLOW_FILE_CLONE_URLS", DEBUG)
 LOG_CAP_BYTES = env.integer("SWITCHYARD_LOG_CAP_BYTES", 100_000_000, least=10_000)
 DEADLINE_GRACE_SECONDS = env.number("SWITCHYARD_DEADLINE_GRACE_SECONDS", 10)
 RETENTION_DAYS = {
@@ -160,7 +161,10 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["dispatch.api.parsing.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "dispatch.api.negotiation.AlwaysJSON",
+    "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "dispatch.api.problems.exception_handler",
+    "LIST_SERIALIZER_ERRORS_AS_DICT": True,
     "UNAUTHENTICATED_USER": None,
 }
 SPECTACULAR_SETTINGS = {

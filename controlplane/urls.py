@@ -11,4 +11,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     *[path("", include(e.agent_urls)) for e in backends.entries().values() if e.agent_urls],
     *[path("", include(e.console_urls)) for e in backends.entries().values() if e.console_urls],
+    path("api/v1/", include("dispatch.api.urls")),
 ]

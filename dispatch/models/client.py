@@ -75,13 +75,17 @@ class ApiKey(models.Model):
 
 
 class IdempotencyKey(models.Model):
-    """The stored answer to one request, written in the transaction of the work itself."""
+    """The stored answer to one request, written in the transaction of the work itself.
+
+    `body` is the answer as it was sent, byte for byte.
+    """
 
     client = models.ForeignKey(ApiClient, on_delete=models.CASCADE)
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField(null=True)
-    body = models.JSONField(null=True)
+    location = models.CharField(max_length=500, default="", blank=True)
+    body = models.TextField(default="", blank=True)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:
