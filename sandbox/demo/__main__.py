@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from urllib.error import URLError
 
 from rich.console import Console
 
-from sandbox.demo.rails import Rails
+from sandbox.demo.rails import ApiRefused, Rails
 from sandbox.demo.watch import watch
 from sandbox.samples import create_samples
 from sandbox.stack import Options, ProcessFailed, Stack
@@ -36,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.print("\nStopping.")
         return 130
-    except (ProcessFailed, URLError) as error:
+    except (ProcessFailed, ApiRefused, OSError) as error:
         console.print(f"[red]{error}[/red]", highlight=False)
         return 1
     finally:

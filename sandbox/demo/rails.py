@@ -1,19 +1,28 @@
 """Plays the Rails app: sends suite runs through the dispatch API and asks how they went."""
 
+import http.client
 import json
 import secrets
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from itertools import cycle
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from sandbox.samples import Sample
+from worker_image.switchyard_agent.shard import shard, spec_files
 
 SHARDS = 2
+RETRY_PAUSES = (0.2, 0.5, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0)
+IN_TURN = ("passing", "failing", "passing", "unbuildable", "passing", "unprepared")
 
 
 class Rails:
-    """`expected` has, for each Task that was sent, what its repository demands."""
+    """`expected` has, for each Task that was sent, the category that its repository demands."""
 
     def __init__(self, url: str, key: str, samples: Mapping[str, Sample]) -> None:
         self.key = key
@@ -22,30 +31,18 @@ class Rails:
         self._samples = samples
 
     def send(self, count: int) -> None:
-        """Send `count` Tasks as suite runs of two shards, over all sample repositories in turn."""
-        for sample in cycle(self._samples.values()):
+        """Send `count` Tasks as suite runs of two shards, over the sample repositories in turn."""
+        for name in cycle(IN_TURN):
             shards = min(SHARDS, count - len(self.expected))
             if shards <= 0:
                 return
-            self._send(sample, shards)
+            self.send_suite_run(self._samples[name], shards)
 
-    def _send(self, sample: Sample, shards: int) -> None:
-        body = {
-            "account": "demo",
-            "suite_run_id": f"{sample.name}-{secrets.token_hex(4)}",
-            "repository": f"demo/{sample.name}",
-            "commit": sample.commit,
-            "branch": "main",
-            "order_count": shards,
-            "seed": secrets.randbelow(2**16),
-            "project_name": sample.name,
-            "clone_url": sample.clone_url,
-            "timeout_seconds": 300,
-            "env_vars": {"DEMO_SECRET": secrets.token_hex(8)},
-            "tasks": [{"order_index": index} for index in range(1, shards + 1)],
-        }
-        for task in self.call("POST", "/suite_runs", body)["tasks"]:
-            self.expected[task["id"]] = sample.expected_category
+    def send_suite_run(self, sample: Sample, shards: int) -> None:
+        """One suite run, in one call. Sent again when the answer is lost, under the same key."""
+        body = suite_run(sample, shards)
+        for task in self.call("POST", "/suite_runs", body, key=body["suite_run_id"])["tasks"]:
+            self.expected[task["id"]] = expected(sample, body["seed"], task["order_index"], shards)
 
     def states(self) -> dict[str, dict[str, Any]]:
         """The Tasks that were sent, as the API shows them now, by id."""
@@ -57,10 +54,55 @@ class Rails:
             path = page["next"] and "/tasks?" + page["next"].partition("?")[2]
         return found
 
-    def call(self, method: str, path: str, body: Any = None) -> Any:
-        """One call; raises `urllib.error.HTTPError` with the API's own message."""
+    def call(self, method: str, path: str, body: Any = None, key: str = "") -> Any:
+        """One call, repeated for a while when nobody answers. Raises ApiRefused."""
+        for pause in (*RETRY_PAUSES, None):
+            try:
+                return self._call(method, path, body, key)
+            except urllib.error.HTTPError as error:
+                if error.code < 500 or pause is None:
+                    raise ApiRefused(f"{method} {path}: {error.code} {error.read()!r}") from None
+            except (OSError, http.client.HTTPException):
+                if pause is None:
+                    raise
+            time.sleep(pause)
+
+    def _call(self, method: str, path: str, body: Any, key: str) -> Any:
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        if key:
+            headers["Idempotency-Key"] = key
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._url + path, data, headers, method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
+
+
+class ApiRefused(Exception):
+    """The dispatch API said no; the message has its answer."""
+
+
+def suite_run(sample: Sample, shards: int) -> dict[str, Any]:
+    """The body of POST /suite_runs."""
+    return {
+        "account": "demo",
+        "suite_run_id": f"{sample.name}-{secrets.token_hex(4)}",
+        "repository": f"demo/{sample.name}",
+        "commit": sample.commit,
+        "branch": "main",
+        "order_count": shards,
+        "seed": secrets.randbelow(2**16),
+        "project_name": sample.name,
+        "clone_url": sample.clone_url,
+        "timeout_seconds": 300,
+        "env_vars": {"DEMO_SECRET": secrets.token_hex(8)},
+        "tasks": [{"order_index": index} for index in range(1, shards + 1)],
+    }
+
+
+def expected(sample: Sample, seed: int, order_index: int, order_count: int) -> str:
+    """The category in which one shard must end: a failing file fails the shard that has it."""
+    if not sample.failing_files:
+        return sample.category
+    files = spec_files(Path(url2pathname(urlsplit(sample.clone_url).path)))
+    mine = shard(files, seed=seed, order_index=order_index, order_count=order_count)
+    return sample.category if set(mine) & set(sample.failing_files) else "passed"
