@@ -28,14 +28,29 @@ def _compare_inventory() -> None:
     inventory.compare()
 
 
+def _judge_reports() -> None:
+    from droplets import judging
+
+    judging.judge_all()
+
+
+def _watch_for_silence() -> None:
+    from droplets import silence
+
+    silence.watch()
+
+
 WORKERS = frozenset({"workers"})
 
 ENTRY = BackendEntry(
     title="Droplets",
     backend=_backend,
+    agent_urls="droplets.protocol.urls",
     loops=(
         Loop(name="droplet pool", step=_keep_pool, every=config().pool_every, wakes=WORKERS),
         Loop(name="droplet end", step=_destroy_ended, every=config().pool_every, wakes=WORKERS),
         Loop(name="droplet inventory", step=_compare_inventory, every=config().list_every),
+        Loop(name="verdicts", step=_judge_reports, every=1.0),
+        Loop(name="silence", step=_watch_for_silence, every=min(5.0, config().silence / 4)),
     ),
 )

@@ -1,0 +1,173 @@
+"""Takes secrets out of what agents report, before it is stored.
+
+By value: the Task's environment variables and whatever else the caller names, raw, in Base64
+(wherever it stands in a longer text) and URL-encoded; a value of several lines line by line.
+By form: GitHub's tokens, and what stands where tools print credentials.
+"""
+
+import base64
+import json
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from cryptography.fernet import InvalidToken
+
+from dispatch import encryption
+from dispatch.models import TaskSecret
+
+logger = logging.getLogger(__name__)
+
+MASK = b"[REDACTED]"
+WITHHELD = b"[withheld: no configured encryption key fits the secrets that must not be shown]\n"
+SHORTEST_SECRET = 4
+SHORTEST_ENCODED = 6
+
+# Each with a text without which it cannot match, which is much quicker to look for. A group
+# named `secret` is what goes; without one all of it does.
+PATTERNS: tuple[tuple[bytes, re.Pattern[bytes]], ...] = (
+    (b"gh", re.compile(rb"(?<![A-Za-z0-9])gh[opsur]_[A-Za-z0-9_.-]{16,}")),
+    (b"github_pat_", re.compile(rb"(?<![A-Za-z0-9])github_pat_[A-Za-z0-9_]{16,}")),
+    (b"v1.", re.compile(rb"(?<![A-Za-z0-9])v1\.[0-9a-f]{40}(?![0-9a-f])")),
+    (b"x-access-token:", re.compile(rb"x-access-token:(?P<secret>[^@\s'\"]+)")),
+    (b"GitHub token:", re.compile(rb"GitHub token:[ \t]*(?P<secret>[^\s'\"]+)")),
+    (b"GITHUB_TOKEN=", re.compile(rb"GITHUB_TOKEN=(?P<secret>[^\s'\"]+)")),
+    (b"BUNDLE_", re.compile(rb"\bBUNDLE_[A-Z0-9_]+__[A-Z0-9_]+=['\"]?(?P<secret>[^\s'\"]+)")),
+)
+
+
+class Redactor:
+    """Values shorter than 4 characters are left alone: they would blot out half of every log
+    and hide nothing."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        lines = {line.strip() for secret in secrets for line in secret.splitlines()}
+        found = {form for line in lines for form in _forms(line)}
+        self._forms = sorted(found, key=len, reverse=True)
+
+    def clean(self, data: bytes) -> bytes:
+        """Work on whole lines: a secret of which only the beginning is there is not seen."""
+        return _masked(data, [*self._values(data), *_credentials(data)])
+
+    def clean_text(self, text: str) -> str:
+        return self.clean(text.encode("utf-8", "replace")).decode("utf-8", "replace")
+
+    def clean_line_end(self, data: bytes) -> bytes:
+        """For text that was cut off in the middle of a line, whose rest never comes: what may be
+        the beginning of a secret goes as well."""
+        cut = len(data)
+        for form in self._forms:
+            at = data.find(form[:SHORTEST_SECRET], max(0, len(data) - len(form) + 1))
+            while at >= 0 and not form.startswith(data[at:]):
+                at = data.find(form[:SHORTEST_SECRET], at + 1)
+            cut = min(cut, at) if at >= 0 else cut
+        return data if cut == len(data) else data[:cut] + MASK
+
+    def _values(self, data: bytes) -> Iterator[tuple[int, int]]:
+        for form in self._forms:
+            at = data.find(form)
+            while at >= 0:
+                yield at, at + len(form)
+                at = data.find(form, at + 1)
+
+
+class Withholding(Redactor):
+    """Lets nothing through: what the secrets are cannot be read."""
+
+    def clean(self, data: bytes) -> bytes:
+        return WITHHELD if data else data
+
+
+def _credentials(data: bytes) -> Iterator[tuple[int, int]]:
+    for needed, pattern in PATTERNS:
+        if needed in data:
+            group = "secret" if "secret" in pattern.groupindex else 0
+            yield from (match.span(group) for match in pattern.finditer(data))
+
+
+def _masked(data: bytes, spans: list[tuple[int, int]]) -> bytes:
+    """Secrets may overlap: what they cover together is one mask."""
+    pieces, end = [], 0
+    for start, stop in sorted(spans):
+        if start >= end:
+            pieces += [data[end:start], MASK]
+        end = max(end, stop)
+    return b"".join([*pieces, data[end:]]) if pieces else data
+
+
+def _forms(secret: str) -> set[bytes]:
+    if len(secret) < SHORTEST_SECRET:
+        return set()
+    raw = secret.encode("utf-8", "surrogateescape")
+    quoted = quote(raw, safe="").encode()
+    lower = re.sub(rb"%..", lambda match: match[0].lower(), quoted)
+    return {raw, quoted, lower, quoted.replace(b"%20", b"+"), *_base64_forms(raw)}
+
+
+def _base64_forms(raw: bytes) -> Iterator[bytes]:
+    """For each of the three alignments the characters that depend on the secret alone."""
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + raw).rstrip(b"=")
+        first = (0, 2, 3)[before]
+        last = len(encoded) - (1 if (before + len(raw)) % 3 else 0)
+        form = encoded[first:last]
+        if len(form) >= SHORTEST_ENCODED:
+            yield form
+            yield form.translate(bytes.maketrans(b"+/", b"-_"))
+
+
+def clean_results(redactor: Redactor, data: bytes) -> bytes:
+    """RSpec JSON whose messages are free of secrets. Names and counts stay as they are: a
+    variable of the value "test" must not make a results file unreadable."""
+    if redactor.clean(data) == data:
+        return data
+    try:
+        document = json.loads(data.decode("utf-8", "replace"))
+        return json.dumps(_cleaned(document, redactor)).encode("utf-8", "replace")
+    except (ValueError, RecursionError):
+        return redactor.clean(data)
+
+
+TOLD_BY_THE_TESTS = ("message", "messages", "backtrace", "pending_message")
+
+
+def _cleaned(value: Any, redactor: Redactor, told: bool = False) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _cleaned(item, redactor, told or key in TOLD_BY_THE_TESTS)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_cleaned(item, redactor, told) for item in value]
+    return redactor.clean_text(value) if told and isinstance(value, str) else value
+
+
+_LARGEST_CACHE = 200
+_redactors: dict[tuple[UUID, tuple[str, ...]], Redactor] = {}
+
+
+def redactor_for(task_id: UUID, *more: str) -> Redactor:
+    """For the logs of one Task: its environment variables and whatever `more` is secret here.
+
+    Kept in memory for the next chunk, so that not each one costs a decryption.
+    """
+    key = (task_id, more)
+    if key not in _redactors:
+        redactor = _make(task_id, more)
+        while len(_redactors) >= _LARGEST_CACHE:
+            _redactors.pop(next(iter(_redactors)), None)
+        _redactors[key] = redactor
+    return _redactors[key]
+
+
+def _make(task_id: UUID, more: tuple[str, ...]) -> Redactor:
+    secret = TaskSecret.objects.filter(pk=task_id).first()
+    try:
+        values = encryption.decrypt_mapping(secret.ciphertext).values() if secret else ()
+    except InvalidToken:
+        logger.error("No encryption key fits the secrets of a Task", extra={"task": str(task_id)})
+        return Withholding()
+    return Redactor([*map(str, values), *more])

@@ -1,0 +1,232 @@
+"""Keeps what agents report: logs, results, artifacts, and the reports that were refused.
+
+The callers have checked who reports and whether it may be taken; what comes in here is stored.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Max
+
+from dispatch.models import Artifact, Assignment, LogChunk, LogStream, RefusedReport, ResultFile
+from dispatch.redaction import Redactor, clean_results
+
+LARGEST_CHUNK = 256 * 1024
+LARGEST_COUNT = 2**31 - 1
+LARGEST_ARTIFACT = 20_000_000
+MOST_ARTIFACTS = 200
+LARGEST_REFUSED = 64 * 1024
+MOST_REFUSED = 20
+LONGEST_NAME = 200
+
+
+class TooMuch(Exception):
+    """A report is over its cap; the message says which."""
+
+
+# Logs -----------------------------------------------------------------------------------------
+
+
+def append_log(
+    assignment_id: UUID,
+    name: str,
+    data: bytes,
+    *,
+    redactor: Redactor,
+    offset: int | None = None,
+) -> bytes:
+    """Append to a stream, in order of arrival, in one transaction that locks the stream's row.
+
+    `offset` counts the raw bytes that the agent sent before these: what came before is not
+    stored again. Beyond `settings.LOG_CAP_BYTES` the head and the tail are kept. What was stored
+    is returned.
+    """
+    with transaction.atomic():
+        stream = _locked(assignment_id, name)
+        if offset is not None:
+            data = data[max(0, stream.received - offset) :]
+        cleaned = redactor.clean(data)
+        start, stream.length = stream.length, stream.length + len(cleaned)
+        stream.received = max(stream.received, offset or 0) + len(data)
+        _store(stream, start, cleaned)
+        stream.save(update_fields=["received", "length", "cut_from", "cut_to"])
+    return cleaned
+
+
+def _locked(assignment_id: UUID, name: str) -> LogStream:
+    """The stream's row, made if need be. Only an UPDATE locks it on every database."""
+    rows = LogStream.objects.filter(assignment_id=assignment_id, name=name)
+    if not rows.update(length=F("length")):
+        stream = LogStream(assignment_id=assignment_id, name=name)
+        LogStream.objects.bulk_create([stream], ignore_conflicts=True)
+        rows.update(length=F("length"))
+    return rows.get()
+
+
+def _store(stream: LogStream, start: int, data: bytes) -> None:
+    cap = settings.LOG_CAP_BYTES
+    head, tail_from = cap // 2, stream.length - (cap - cap // 2)
+    over = stream.length > cap or stream.cut_from is not None
+    chunks = [
+        LogChunk(stream=stream, start=at, data=piece)
+        for at, piece in _pieces(start, data, head)
+        if not (over and at >= head and at + len(piece) <= tail_from)
+    ]
+    LogChunk.objects.bulk_create(chunks)
+    if over:
+        _cut(stream, head, tail_from)
+
+
+def _pieces(start: int, data: bytes, head: int) -> Iterator[tuple[int, bytes]]:
+    """Small enough to be read alone, and none reaching over the end of the head."""
+    size = max(1, min(LARGEST_CHUNK, settings.LOG_CAP_BYTES // 8))
+    at = 0
+    while at < len(data):
+        room = head - (start + at)
+        end = at + (min(size, room) if room > 0 else size)
+        yield start + at, data[at:end]
+        at = end
+
+
+def _cut(stream: LogStream, head: int, tail_from: int) -> None:
+    """Forget what lies between head and tail; the tail begins with a whole chunk."""
+    behind = LogChunk.objects.filter(stream=stream, start__gte=head)
+    first = behind.filter(start__lte=tail_from).aggregate(start=Max("start"))["start"]
+    if first is not None:
+        behind.filter(start__lt=first).delete()
+        stream.cut_from, stream.cut_to = head, first
+
+
+def log_tail(assignment_id: UUID, name: str, size: int) -> bytes:
+    """The last bytes of a stream, at least `size` of them where there are as many."""
+    rows = LogChunk.objects.filter(stream__assignment_id=assignment_id, stream__name=name)
+    found = b""
+    for chunk in rows.order_by("-start").values_list("data", flat=True).iterator(chunk_size=8):
+        found = bytes(chunk) + found
+        if len(found) >= size:
+            break
+    return found
+
+
+# Results --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """What one results file says. `complete`: it could be read; the rest is 0 where not."""
+
+    complete: bool = False
+    example_count: int = 0
+    failure_count: int = 0
+    pending_count: int = 0
+    errors_outside_count: int = 0
+
+
+def read_rspec(data: bytes) -> Counts:
+    """RSpec's JSON. Anything that is not whole and consistent is incomplete, never an error."""
+    try:
+        document = json.loads(data.decode("utf-8-sig", "replace"))
+        return _read_summary(document["summary"], document.get("examples", []))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return Counts()
+
+
+def _read_summary(summary: dict[str, Any], examples: list[Any]) -> Counts:
+    """Where the examples and the summary differ, the worse is believed."""
+    statuses = [example.get("status") for example in examples]
+    return Counts(
+        complete=True,
+        example_count=_count(summary["example_count"]),
+        failure_count=max(_count(summary["failure_count"]), statuses.count("failed")),
+        pending_count=_count(summary.get("pending_count", 0)),
+        errors_outside_count=_count(summary.get("errors_outside_of_examples_count", 0)),
+    )
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= LARGEST_COUNT:
+        raise ValueError(f"{value!r} is no count")
+    return value
+
+
+def store_results(
+    assignment: Assignment, name: str, data: bytes, *, redactor: Redactor
+) -> ResultFile:
+    """Keep a results file; the same name replaces, several add up. While the Assignment is live
+    its counts follow."""
+    counts = read_rspec(data)
+    with transaction.atomic():
+        file, _ = ResultFile.objects.update_or_create(
+            assignment_id=assignment.pk,
+            name=safe_name(name, "results.json"),
+            defaults={"data": clean_results(redactor, data), **vars(counts)},
+        )
+        _add_up(assignment.pk)
+    return file
+
+
+def _add_up(assignment_id: UUID) -> None:
+    totals = result_totals(assignment_id)
+    live = Assignment.objects.filter(pk=assignment_id, closed_at=None)
+    live.update(example_count=totals.example_count, failure_count=totals.failure_count)
+
+
+def result_totals(assignment_id: UUID) -> Counts:
+    """All results files together; not complete without any."""
+    files = list(ResultFile.objects.filter(assignment_id=assignment_id).defer("data"))
+    return Counts(
+        complete=bool(files) and all(file.complete for file in files),
+        example_count=_sum(file.example_count for file in files),
+        failure_count=_sum(file.failure_count for file in files),
+        pending_count=_sum(file.pending_count for file in files),
+        errors_outside_count=_sum(file.errors_outside_count for file in files),
+    )
+
+
+def _sum(counts: Iterator[int]) -> int:
+    return min(sum(counts), LARGEST_COUNT)
+
+
+# Artifacts and refused reports ----------------------------------------------------------------
+
+
+def store_artifact(assignment_id: UUID, name: str, content_type: str, data: bytes) -> Artifact:
+    """Keep a file for display; the same name replaces. Raises TooMuch."""
+    if len(data) > LARGEST_ARTIFACT:
+        raise TooMuch(f"an artifact may have {LARGEST_ARTIFACT} bytes; this one has {len(data)}")
+    name = safe_name(name, "artifact")
+    others = Artifact.objects.filter(assignment_id=assignment_id).exclude(name=name)
+    if others.count() >= MOST_ARTIFACTS:
+        raise TooMuch(f"an Assignment may have {MOST_ARTIFACTS} artifacts")
+    kind = content_type if re.fullmatch(r"[\w.+-]{1,50}/[\w.+-]{1,49}", content_type) else ""
+    artifact, _ = Artifact.objects.update_or_create(
+        assignment_id=assignment_id,
+        name=name,
+        defaults={"content_type": kind or "application/octet-stream", "data": data},
+    )
+    return artifact
+
+
+def safe_name(name: str, default: str) -> str:
+    """The base name alone, printable and of a bounded length."""
+    base = re.split(r"[/\\]", name)[-1]
+    base = "".join(character if character.isprintable() else "_" for character in base)
+    return default if base.strip(". ") == "" else base[:LONGEST_NAME]
+
+
+def keep_refused(assignment_id: UUID, kind: str, reason: str, body: bytes) -> None:
+    """Keep a report that changes nothing, for diagnosis: so many of them, and so much of each."""
+    rows = RefusedReport.objects.filter(assignment_id=assignment_id)
+    if rows.count() < MOST_REFUSED:
+        RefusedReport.objects.create(
+            assignment_id=assignment_id,
+            kind=kind[:60],
+            reason=reason[:200],
+            body=body[:LARGEST_REFUSED],
+        )

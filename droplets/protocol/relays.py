@@ -1,0 +1,74 @@
+"""What belongs to Rails and is passed on: tokens of GitHub installations, and the number of
+examples of a suite."""
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from dispatch import wake
+from dispatch.models import Assignment, SuiteRun, Webhook
+from dispatch.reporting import LARGEST_COUNT
+from droplets.models import Worker
+from droplets.protocol import upstream
+from droplets.protocol.answers import Refusal, answered, plain
+from droplets.protocol.callers import caller, current_assignment
+from droplets.protocol.reports import fields, must_count
+
+
+@answered("POST")
+def github_tokens(request: HttpRequest) -> HttpResponse:
+    """The bare token without a newline, or nothing: whatever is in the body ends up in a root
+    shell on the droplet, so that even a refusal says nothing."""
+    try:
+        assignment = _working(caller(request))
+        wanted = fields(request).get("github_installation_id")
+        if not assignment.live or wanted != assignment.task.suite_run.github_installation_id:
+            return plain("", 403)
+        return plain(upstream.token(request.body))
+    except Refusal as refusal:
+        return plain("", refusal.status)
+
+
+@answered("PATCH")
+def test_suite_runs(request: HttpRequest, suite_run_id: str) -> HttpResponse:
+    """Stored and answered at once, and sent on later: a slow Rails must not abort runs."""
+    assignment = _working(caller(request))
+    suite_run = assignment.task.suite_run
+    if suite_run_id != suite_run.suite_run_id:
+        raise Refusal(404, "This Worker's Task belongs to another suite run.")
+    must_count(assignment, "example count", request.body)
+    found = fields(request)
+    if "dry_run_example_count" in found:
+        suite_run.dry_run_example_count = _count(found["dry_run_example_count"])
+        _store_count(assignment, suite_run.dry_run_example_count)
+    count = suite_run.dry_run_example_count
+    return JsonResponse({"id": suite_run_id, "dry_run_example_count": count})
+
+
+def _working(worker: Worker) -> Assignment:
+    assignment = current_assignment(worker)
+    if assignment is None:
+        raise Refusal(404, "This Worker has no Task.")
+    if assignment.live:
+        assignment.heard()
+    return assignment
+
+
+def _count(value: object) -> int:
+    text = str(value) if isinstance(value, int | str) else ""
+    if text.isascii() and text.isdigit() and len(text) < 11 and int(text) <= LARGEST_COUNT:
+        return int(text)
+    raise Refusal(422, "dry_run_example_count: give a whole number from 0 to 2147483647.")
+
+
+def _store_count(assignment: Assignment, count: int) -> None:
+    """Each shard tells the number of the whole suite: Rails hears of it once."""
+    suite_runs = SuiteRun.objects.filter(pk=assignment.task.suite_run_id)
+    with transaction.atomic():
+        if suite_runs.exclude(dry_run_example_count=count).update(dry_run_example_count=count):
+            Webhook.enqueue(
+                assignment.task_id,
+                "suite_run.updated",
+                assignment_id=assignment.pk,
+                facts={"dry_run_example_count": count},
+            )
+            wake.send("webhooks")
