@@ -28,7 +28,7 @@ class Rails:
         self.key = key
         self.expected: dict[str, str] = {}
         self._url = f"{url}/api/v1"
-        self._samples = samples
+        self.samples = samples
 
     def send(self, count: int) -> None:
         """Send `count` Tasks as suite runs of two shards, over the sample repositories in turn."""
@@ -36,7 +36,7 @@ class Rails:
             shards = min(SHARDS, count - len(self.expected))
             if shards <= 0:
                 return
-            self.send_suite_run(self._samples[name], shards)
+            self.send_suite_run(self.samples[name], shards)
 
     def send_suite_run(self, sample: Sample, shards: int) -> None:
         """One suite run, in one call. Sent again when the answer is lost, under the same key."""

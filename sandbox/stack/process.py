@@ -57,9 +57,10 @@ class Process:
         return self._child is not None and self._child.poll() is None
 
     def kill(self) -> None:
-        """SIGKILL this process alone: what it started has to notice by itself."""
-        if self._child is not None and self.running:
-            self._child.kill()
+        """SIGKILL the process and its group; what has a session of its own lives on."""
+        if self._child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._child.pid, signal.SIGKILL)
             self._child.wait()
 
     def stop(self) -> None:
