@@ -13,7 +13,6 @@ from typing import Any
 
 from .application import Application
 from .droplets import destroy_all
-from .errors import ApiError
 from .life import Loop, clean
 from .options import make_parser, read_settings
 from .sandbox import Sandbox
@@ -37,10 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _when_running(settings, options.destroy_all, parser.prog)
         if options.destroy_all:
             return _destroy_all(settings)
-        try:
-            return _serve(settings, options.fault)
-        except ApiError as error:
-            parser.error(f"--fault: {error.message}")
+        return _serve(settings, options.fault)
 
 
 def _when_running(settings: Settings, destroy: bool, program: str) -> int:
@@ -76,7 +72,11 @@ def _serve(settings: Settings, faults: list[dict[str, Any]]) -> int:
     if faults:
         sandbox.faults.replace(faults)
     loop = Loop(sandbox)
-    server = Server(Application(sandbox), settings.port, settings.verbose)
+    try:
+        server = Server(Application(sandbox), settings.port, settings.verbose)
+    except OSError as error:
+        print(f"port {settings.port} cannot be had: {error.strerror}", file=sys.stderr)
+        return 1
     loop.start()
     threading.Thread(target=server.serve_forever, args=(0.1,), name="http", daemon=True).start()
     _announce(settings.state, server)
@@ -86,7 +86,7 @@ def _serve(settings: Settings, faults: list[dict[str, Any]]) -> int:
     loop.stop()
     if settings.destroy_on_exit:
         destroy_all(sandbox)
-        clean(sandbox)
+    clean(sandbox)
     (settings.state / "server.json").unlink(missing_ok=True)
     return 0
 

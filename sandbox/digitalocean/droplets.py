@@ -139,12 +139,6 @@ def destroy_all(sandbox: Sandbox) -> int:
     return destroy_droplets(sandbox, [int(row["id"]) for row in rows])
 
 
-def kill_agent(sandbox: Sandbox, id: int) -> int:
-    """End every process of the droplet; the droplet goes on living. Returns how many."""
-    find_droplet(sandbox, id)
-    return sandbox.machine(id).kill()
-
-
 def check_no_pending(sandbox: Sandbox, id: int) -> None:
     if has_pending(sandbox.store, id):
         raise unprocessable("Droplet already has a pending event.")

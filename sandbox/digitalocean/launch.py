@@ -9,6 +9,7 @@ sandbox.stop()
 import json
 import subprocess
 import sys
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,9 +35,13 @@ class Launched:
 
     def stop(self, *, destroy: bool = True) -> None:
         """End the server in order, and by default every droplet with it. May be repeated."""
+        running = self.process.poll() is None
+        if destroy and running:
+            request = urllib.request.Request(f"{self.url}/sandbox/destroy-all", method="PUT")
+            urllib.request.urlopen(request, timeout=30).close()
         self.process.terminate()
         self._wait()
-        if destroy:
+        if destroy and not running:
             destroy_all(self.state)
 
     def _wait(self) -> None:

@@ -17,10 +17,13 @@ from .actions import complete_action
 from .sandbox import Sandbox
 
 _LIVE = "destroyed_at IS NULL"
-_AGENT_DUE = (
-    f"{_LIVE} AND status = 'active' AND agent_started_at IS NULL AND no_agent = 0"
-    " AND user_data IS NOT NULL AND agent_due_at <= ?"
+# On, about to stay on, and its user data has not run.
+_AWAITS_AGENT = (
+    f"{_LIVE} AND status = 'active' AND off_due_at IS NULL AND agent_started_at IS NULL"
+    " AND no_agent = 0 AND user_data IS NOT NULL AND NOT EXISTS (SELECT 1 FROM action a"
+    " WHERE a.droplet_id = droplet.id AND a.status = 'in-progress')"
 )
+_AGENT_DUE = f"{_AWAITS_AGENT} AND agent_due_at <= ?"
 _RETRY_SECONDS = 1.0
 
 
@@ -185,7 +188,6 @@ def next_due(sandbox: Sandbox) -> float:
         " SELECT MIN(due_at) AS at FROM action WHERE status = 'in-progress'"
         f" UNION ALL SELECT MIN(off_due_at) FROM droplet WHERE {_LIVE}"
         f" UNION ALL SELECT MIN(kill_due_at) FROM droplet WHERE {_LIVE}"
-        f" UNION ALL SELECT MIN(agent_due_at) FROM droplet WHERE {_LIVE} AND status = 'active'"
-        " AND agent_started_at IS NULL AND no_agent = 0 AND user_data IS NOT NULL)"
+        f" UNION ALL SELECT MIN(agent_due_at) FROM droplet WHERE {_AWAITS_AGENT})"
     )
     return sandbox.now() + 3600 if row is None or row["at"] is None else float(row["at"])

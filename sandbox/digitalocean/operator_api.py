@@ -6,7 +6,7 @@ from typing import Any
 from . import processes
 from .billing import bill
 from .clock import iso
-from .droplets import destroy_all, find_droplet, kill_agent
+from .droplets import destroy_all, find_droplet
 from .errors import invalid, not_found
 from .sandbox import Sandbox
 from .wire import Request, Response
@@ -108,7 +108,13 @@ def put_account(sandbox: Sandbox, request: Request) -> Response:
 
 def put_kill_agent(sandbox: Sandbox, request: Request, id: int) -> Response:
     """End every process of a droplet, which itself goes on living."""
-    return Response(body={"killed": kill_agent(sandbox, id)})
+    with sandbox.store.transaction():
+        find_droplet(sandbox, id)
+        # Should this be cut short, the background loop ends what is left.
+        sandbox.store.run("UPDATE droplet SET halt_pending = 1 WHERE id = ?", id)
+    killed = sandbox.machine(id).kill()
+    sandbox.store.run("UPDATE droplet SET halt_pending = 0 WHERE id = ?", id)
+    return Response(body={"killed": killed})
 
 
 def get_syslog(sandbox: Sandbox, request: Request, id: int) -> Response:

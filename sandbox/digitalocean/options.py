@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .catalog import SIZES
+from .errors import ApiError
+from .faults import parse_rule
 from .settings import Settings, Span
 
 T = TypeVar("T")
@@ -157,4 +159,8 @@ def _rule(text: str) -> dict[str, Any]:
         rule = None
     if not isinstance(rule, dict):
         raise argparse.ArgumentTypeError(f"{text} is no JSON object")
+    try:
+        parse_rule(rule, "")
+    except ApiError as error:
+        raise argparse.ArgumentTypeError(error.message) from None
     return rule

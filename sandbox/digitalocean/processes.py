@@ -8,7 +8,7 @@ its own session and an emptied environment is found too.
 import os
 import signal
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +71,8 @@ def kill_all(marks: Collection[str], timeout: float = 10.0) -> int:
     """End every process of these droplets at once, as a machine vanishes. Returns how many.
 
     They are frozen first, until no new one shows up: what cannot run can neither fork out of
-    reach nor notice that its children die.
+    reach nor notice that its children die. Then children end before their parents, so that
+    somebody who dies in the middle of this leaves nothing that cannot be found again.
     """
     frozen: dict[tuple[int, int], Process] = {}
     deadline = time.monotonic() + timeout
@@ -82,8 +83,11 @@ def kill_all(marks: Collection[str], timeout: float = 10.0) -> int:
             break
         _signal(fresh, signal.SIGSTOP)
         frozen |= found
-    _signal(frozen.values(), signal.SIGKILL)
-    _wait(lambda: not any(_same(process) for process in frozen.values()), deadline)
+    pids = {process.pid for process in frozen.values()}
+    roots = [process for process in frozen.values() if process.parent not in pids]
+    for group in ([p for p in frozen.values() if p not in roots], roots):
+        _signal(group, signal.SIGKILL)
+        _wait_for(group, deadline)
     return len(frozen)
 
 
@@ -104,6 +108,6 @@ def _signal(processes: Iterable[Process], number: signal.Signals) -> None:
                 os.kill(process.pid, number)
 
 
-def _wait(done: Callable[[], bool], deadline: float) -> None:
-    while not done() and time.monotonic() < deadline:
+def _wait_for(ending: list[Process], deadline: float) -> None:
+    while any(map(_same, ending)) and time.monotonic() < deadline:
         time.sleep(0.002)

@@ -46,10 +46,10 @@ def run(state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., 
         return Running(url=server.url, token=server.token, server=server)
 
     yield start
-    for server in servers:
+    for server in servers[:-1]:
         server.stop(destroy=False)
-    if servers:
-        servers[-1].stop()
+    for server in servers[-1:]:
+        server.stop()
         assert processes_of(state) == []
 
 

@@ -81,6 +81,9 @@ class Client:
 
         return dict(eventually(reached))
 
+    def wait_output(self, id: int, text: str) -> None:
+        eventually(lambda: text in self.syslog(id))
+
     def faults(self, *rules: dict[str, Any]) -> None:
         answer = self.call("PUT", "/sandbox/faults", list(rules))
         assert answer.status_code == 200, answer.text

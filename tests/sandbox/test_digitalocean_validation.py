@@ -7,7 +7,7 @@ import pytest
 
 from tests.sandbox.digitalocean_client import Clocked
 
-WRONG = [
+WRONG: list[tuple[dict[str, Any], str]] = [
     ({"size": "huge"}, "You specified an invalid size for Droplet creation."),
     ({"size": 4}, "You specified an invalid size for Droplet creation."),
     ({"size": None}, "You specified an invalid size for Droplet creation."),
