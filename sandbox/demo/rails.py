@@ -47,11 +47,11 @@ class Rails:
     def states(self) -> dict[str, dict[str, Any]]:
         """The Tasks that were sent, as the API shows them now, by id."""
         found: dict[str, dict[str, Any]] = {}
-        path: str | None = "/tasks?limit=200"
-        while path:
-            page = self.call("GET", path)
-            found |= {task["id"]: task for task in page["results"] if task["id"] in self.expected}
-            path = page["next"] and "/tasks?" + page["next"].partition("?")[2]
+        cursor = ""
+        while cursor is not None:
+            page = self.call("GET", f"/tasks?limit=200{cursor and f'&cursor={cursor}'}")
+            found |= {task["id"]: task for task in page["tasks"] if task["id"] in self.expected}
+            cursor = page["next"]
         return found
 
     def call(self, method: str, path: str, body: Any = None, key: str = "") -> Any:
@@ -93,10 +93,13 @@ def suite_run(sample: Sample, shards: int) -> dict[str, Any]:
         "seed": secrets.randbelow(2**16),
         "project_name": sample.name,
         "clone_url": sample.clone_url,
-        "timeout_seconds": 300,
-        "env_vars": {"DEMO_SECRET": secrets.token_hex(8)},
-        "tasks": [{"order_index": index} for index in range(1, shards + 1)],
+        "tasks": [_task(index) for index in range(1, shards + 1)],
     }
+
+
+def _task(order_index: int) -> dict[str, Any]:
+    env_vars = {"DEMO_SECRET": secrets.token_hex(8)}
+    return {"order_index": order_index, "timeout_seconds": 300, "env_vars": env_vars}
 
 
 def expected(sample: Sample, seed: int, order_index: int, order_count: int) -> str:

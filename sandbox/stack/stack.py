@@ -66,8 +66,9 @@ class Stack:
         return [self.cloud, self.web, self.controller, self.functions]
 
     def prepare(self) -> None:
-        """Migrate the database."""
+        """Migrate the database and gather the console's static files."""
         self.manage("migrate", "--verbosity", "0")
+        self.manage("collectstatic", "--no-input", "--verbosity", "0")
 
     def start(self) -> None:
         for process in self.processes:
