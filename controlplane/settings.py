@@ -132,6 +132,7 @@ BACKEND_THREADS = env.integer("SWITCHYARD_BACKEND_THREADS", 4, least=1, most=64)
 WEBHOOK_TIMEOUT_SECONDS = env.number("SWITCHYARD_WEBHOOK_TIMEOUT_SECONDS", 10, least=0.1)
 WEBHOOK_MAX_ATTEMPTS = env.integer("SWITCHYARD_WEBHOOK_MAX_ATTEMPTS", 12, least=1)
 WEBHOOK_FIRST_RETRY_SECONDS = env.number("SWITCHYARD_WEBHOOK_FIRST_RETRY_SECONDS", 5, least=0.01)
+WEBHOOK_LEASE_SECONDS = env.number("SWITCHYARD_WEBHOOK_LEASE_SECONDS", 60, least=0.1)
 GITHUB_TOKEN_UPSTREAM = {
     "url": env.raw("SWITCHYARD_GITHUB_TOKEN_URL", ""),
     "authorization": env.raw("SWITCHYARD_GITHUB_TOKEN_AUTHORIZATION", ""),
@@ -139,6 +140,7 @@ GITHUB_TOKEN_UPSTREAM = {
 }
 
 # Background functions (django-q2): our own tables own retries, so nothing here retries ---------
+FUNCTIONS_SILENCE_SECONDS = env.number("SWITCHYARD_FUNCTIONS_SILENCE_SECONDS", 60, least=1)
 Q_CLUSTER = {
     "name": "switchyard",
     "orm": "default",
@@ -174,6 +176,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "PREPROCESSING_HOOKS": ["dispatch.api.schema.only_the_dispatch_api"],
+    "POSTPROCESSING_HOOKS": ["dispatch.api.schema.nothing_unknown"],
 }
 
 # Logs -----------------------------------------------------------------------------------------

@@ -1,20 +1,33 @@
-"""What the dispatch API sends back: plain dictionaries, and the schema of each."""
+"""What the dispatch API sends back, as plain dictionaries; `shapes` describes each of them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from rest_framework import serializers
+from dispatch.models import Assignment, Rollout, SuiteRun, Task, TaskEvent, TrafficSplit, Webhook
+from dispatch.models.assignment import Purpose
 
-from dispatch.api.requests import Paths
-from dispatch.models import Assignment, SuiteRun, Task
-from dispatch.outcomes import Category, TaskState
+TIMES = (
+    "created_at",
+    "placed_at",
+    "delivered_at",
+    "claimed_at",
+    "cloned_at",
+    "built_at",
+    "services_ready_at",
+    "tests_started_at",
+    "reported_at",
+    "finished_at",
+    "closed_at",
+    "released_at",
+)
 
 
-class Answer(serializers.Serializer[Any]):
-    """Only described here: the functions below make it."""
+def _at(time: datetime | None) -> str | None:
+    return time.isoformat() if time else None
 
 
-def task(row: Task, backend: str) -> dict[str, Any]:
+def task(row: Task, backend: str | None) -> dict[str, Any]:
     """`backend` is that of the newest attempt."""
     run = row.suite_run
     return {
@@ -22,7 +35,7 @@ def task(row: Task, backend: str) -> dict[str, Any]:
         "state": row.state,
         "category": row.category,
         "sentence": row.sentence,
-        "backend": backend,
+        "backend": backend or "",
         "rule": run.rule,
         "account": run.account,
         "suite_run_id": run.suite_run_id,
@@ -42,58 +55,19 @@ def task(row: Task, backend: str) -> dict[str, Any]:
         "timeout_seconds": row.timeout_seconds,
         "priority": row.priority,
         "labels": row.labels,
-        "created_at": row.created_at.isoformat(),
-        "finished_at": row.finished_at and row.finished_at.isoformat(),
+        "created_at": _at(row.created_at),
+        "finished_at": _at(row.finished_at),
     }
 
 
-class TaskAnswer(Answer):
-    id = serializers.UUIDField()
-    state = serializers.ChoiceField(choices=TaskState.choices)
-    category = serializers.CharField(help_text="Why it ended; empty while it has not.")
-    sentence = serializers.CharField(help_text="The same for people.")
-    backend = serializers.CharField(help_text="Of the newest attempt; empty while there is none.")
-    rule = serializers.CharField(help_text="The routing rule that chose the suite run's backend.")
-    account = serializers.CharField()
-    suite_run_id = serializers.CharField()
-    repository = serializers.CharField()
-    commit = serializers.CharField()
-    branch = serializers.CharField()
-    order_index = serializers.IntegerField()
-    order_count = serializers.IntegerField()
-    seed = serializers.IntegerField()
-    project_name = serializers.CharField()
-    user_id = serializers.CharField()
-    github_installation_id = serializers.CharField()
-    clone_url = serializers.CharField()
-    paths = Paths()
-    test_files = serializers.ListField(child=serializers.CharField(), allow_null=True)
-    command = serializers.CharField(allow_null=True)
-    timeout_seconds = serializers.IntegerField()
-    priority = serializers.IntegerField()
-    labels = serializers.DictField(child=serializers.CharField())
-    created_at = serializers.DateTimeField()
-    finished_at = serializers.DateTimeField(allow_null=True)
-
-
-PHASES = (
-    "created_at",
-    "placed_at",
-    "delivered_at",
-    "claimed_at",
-    "cloned_at",
-    "built_at",
-    "services_ready_at",
-    "tests_started_at",
-    "reported_at",
-    "finished_at",
-    "closed_at",
-    "released_at",
-)
+def task_with_attempts(row: Task, attempts: Sequence[Assignment]) -> dict[str, Any]:
+    """`attempts` in the order of their numbers."""
+    primary = [item for item in attempts if item.purpose == Purpose.PRIMARY]
+    backend = primary[-1].backend if primary else row.suite_run.backend
+    return task(row, backend) | {"attempts": [attempt(item) for item in attempts]}
 
 
 def attempt(row: Assignment) -> dict[str, Any]:
-    times = {name: getattr(row, name) for name in PHASES}
     return {
         "id": str(row.pk),
         "number": row.number,
@@ -104,45 +78,8 @@ def attempt(row: Assignment) -> dict[str, Any]:
         "exit_code": row.exit_code,
         "example_count": row.example_count,
         "failure_count": row.failure_count,
-        **{name: at and at.isoformat() for name, at in times.items()},
+        **{name: _at(getattr(row, name)) for name in TIMES},
     }
-
-
-class AttemptAnswer(Answer):
-    """One Assignment: when it reached what, by the server's clock."""
-
-    id = serializers.UUIDField()
-    number = serializers.IntegerField()
-    purpose = serializers.CharField()
-    backend = serializers.CharField()
-    category = serializers.ChoiceField(choices=Category.choices, allow_blank=True)
-    sentence = serializers.CharField()
-    exit_code = serializers.IntegerField(allow_null=True)
-    example_count = serializers.IntegerField(allow_null=True)
-    failure_count = serializers.IntegerField(allow_null=True)
-    created_at = serializers.DateTimeField()
-    placed_at = serializers.DateTimeField(allow_null=True)
-    delivered_at = serializers.DateTimeField(allow_null=True)
-    claimed_at = serializers.DateTimeField(allow_null=True)
-    cloned_at = serializers.DateTimeField(allow_null=True)
-    built_at = serializers.DateTimeField(allow_null=True)
-    services_ready_at = serializers.DateTimeField(allow_null=True)
-    tests_started_at = serializers.DateTimeField(allow_null=True)
-    reported_at = serializers.DateTimeField(allow_null=True)
-    finished_at = serializers.DateTimeField(allow_null=True)
-    closed_at = serializers.DateTimeField(allow_null=True)
-    released_at = serializers.DateTimeField(allow_null=True)
-
-
-def task_with_attempts(row: Task, attempts: Sequence[Assignment]) -> dict[str, Any]:
-    """`attempts` in the order of their numbers."""
-    primary = [item for item in attempts if item.purpose == "primary"]
-    backend = primary[-1].backend if primary else row.suite_run.backend
-    return task(row, backend) | {"attempts": [attempt(item) for item in attempts]}
-
-
-class TaskWithAttemptsAnswer(TaskAnswer):
-    attempts = AttemptAnswer(many=True)
 
 
 def suite_run(run: SuiteRun, tasks: Sequence[Task]) -> dict[str, Any]:
@@ -155,24 +92,52 @@ def suite_run(run: SuiteRun, tasks: Sequence[Task]) -> dict[str, Any]:
     }
 
 
-class SuiteRunAnswer(Answer):
-    account = serializers.CharField()
-    suite_run_id = serializers.CharField()
-    backend = serializers.CharField()
-    rule = serializers.CharField()
-    tasks = TaskAnswer(many=True)
+def event(row: TaskEvent) -> dict[str, Any]:
+    return {
+        "seq": row.seq,
+        "type": row.kind,
+        "at": _at(row.at),
+        "assignment_id": row.assignment_id and str(row.assignment_id),
+        "detail": row.detail,
+    }
 
 
-class ProblemErrorAnswer(Answer):
-    field = serializers.CharField(help_text="As in paths.dockerfile or tasks[3].order_index.")
-    message = serializers.CharField(help_text="What is wrong, and what to do about it.")
+def webhook(row: Webhook) -> dict[str, Any]:
+    """`state` is pending until it was delivered, or given up (failed)."""
+    settled = "delivered" if row.delivered_at else "failed"
+    return {
+        "id": str(row.pk),
+        "task_id": str(row.task_id),
+        "type": row.kind,
+        "sequence": row.sequence,
+        "state": settled if row.delivered_at or row.failed_at else "pending",
+        "attempts": row.attempts,
+        "last_status": row.last_status,
+        "last_error": row.last_error,
+        "created_at": _at(row.created_at),
+        "next_attempt_at": _at(row.next_attempt_at),
+        "delivered_at": _at(row.delivered_at),
+        "failed_at": _at(row.failed_at),
+        "payload": row.payload,
+    }
 
 
-class ProblemAnswer(Answer):
-    """A problem document (RFC 9457)."""
+def split(row: TrafficSplit) -> dict[str, Any]:
+    return {
+        "configuration_version": row.pk,
+        "weight": row.weight,
+        "actor": row.actor,
+        "actor_kind": row.actor_kind,
+        "reason": row.reason,
+        "at": _at(row.at),
+    }
 
-    type = serializers.CharField()
-    title = serializers.CharField()
-    status = serializers.IntegerField()
-    detail = serializers.CharField()
-    errors = ProblemErrorAnswer(many=True)  # type: ignore[assignment]
+
+def rollout(row: Rollout) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "salt": row.salt,
+        "old_backend": row.old_backend,
+        "new_backend": row.new_backend,
+        "created_at": _at(row.created_at),
+    }

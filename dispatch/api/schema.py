@@ -1,13 +1,16 @@
 """The OpenAPI schema of the dispatch API."""
 
+import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import OpenApiResponse
 
-from dispatch.api.answers import ProblemAnswer
 from dispatch.api.problems import CONTENT_TYPE
+from dispatch.api.shapes import ProblemShape
 from dispatch.models.client import SCOPES
 
 PROBLEMS = {
@@ -43,10 +46,32 @@ def _module(callback: Any) -> str:
     return str(getattr(callback, "cls", callback).__module__)
 
 
-def documented(good: Mapping[int, Any], *bad: int) -> dict[Any, Any]:
+def nothing_unknown(result: dict[str, Any], **context: Any) -> dict[str, Any]:
+    """Requests refuse unknown names, and the schema says so."""
+    from dispatch.api.fields import Request
+
+    for name, component in result["components"]["schemas"].items():
+        if name in {cls.__name__ for cls in _all_below(Request)}:
+            component["additionalProperties"] = False
+    return result
+
+
+def _all_below(cls: type) -> set[type]:
+    below: set[type] = set(cls.__subclasses__())
+    return below.union(*(_all_below(one) for one in below))
+
+
+@cache
+def document() -> bytes:
+    """The whole schema as JSON, made once in a process."""
+    generator = SchemaGenerator()
+    return json.dumps(generator.get_schema(request=None, public=True)).encode()
+
+
+def documented(good: Mapping[Any, Any], *bad: int) -> dict[Any, Any]:
     """The responses of an operation: the good ones, and problem documents for the others."""
     responses: dict[Any, Any] = dict(good)
     for status in (*bad, 401, 403, 503):
-        answer = OpenApiResponse(ProblemAnswer, description=PROBLEMS[status])
+        answer = OpenApiResponse(ProblemShape, description=PROBLEMS[status])
         responses[(status, CONTENT_TYPE)] = answer
     return responses

@@ -8,7 +8,7 @@ from django.utils import timezone
 from dispatch.ids import new_id
 from dispatch.models.event import TaskEvent
 from dispatch.models.suite_run import SuiteRun
-from dispatch.outcomes import TASK_MOVES, TERMINAL, TaskState
+from dispatch.outcomes import MAX_PRIMARY_ATTEMPTS, TASK_MOVES, TERMINAL, TaskState
 
 
 class Task(models.Model):
@@ -87,8 +87,11 @@ class Task(models.Model):
         from dispatch.outcomes import Category
 
         with transaction.atomic():
-            for assignment in Assignment.objects.filter(task=self, closed_at=None):
-                assignment.close(Category.CANCELLED, facts={"actor": actor})
+            live = Assignment.objects.filter(task=self, closed_at=None)
+            # An attempt that ends by itself in this moment leaves a new one behind.
+            for _ in range(MAX_PRIMARY_ATTEMPTS):
+                for assignment in live.all():
+                    assignment.close(Category.CANCELLED, facts={"actor": actor})
             return Task.objects.filter(pk=self.pk, state=TaskState.CANCELLED).exists()
 
 
