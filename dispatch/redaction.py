@@ -1,7 +1,7 @@
 """Takes secrets out of what agents report, before it is stored.
 
-By value: the Task's environment variables and whatever else the caller names, raw, in Base64
-(wherever it stands in a longer text) and URL-encoded; a value of several lines line by line.
+By value: the Task's environment variables and whatever else the caller names, raw, as JSON, in
+Base64 (wherever it stands in a longer text) and URL-encoded; several lines line by line.
 By form: GitHub's tokens, and what stands where tools print credentials.
 """
 
@@ -104,7 +104,13 @@ def _forms(secret: str) -> set[bytes]:
     raw = secret.encode("utf-8", "surrogateescape")
     quoted = quote(raw, safe="").encode()
     lower = re.sub(rb"%..", lambda match: match[0].lower(), quoted)
-    return {raw, quoted, lower, quoted.replace(b"%20", b"+"), *_base64_forms(raw)}
+    as_url = {quoted, lower, quoted.replace(b"%20", b"+")}
+    as_json = {json.dumps(secret)[1:-1].encode(), _json_of_ruby(secret)}
+    return {raw, *as_url, *as_json, *_base64_forms(raw)}
+
+
+def _json_of_ruby(secret: str) -> bytes:
+    return json.dumps(secret, ensure_ascii=False)[1:-1].encode("utf-8", "surrogateescape")
 
 
 def _base64_forms(raw: bytes) -> Iterator[bytes]:

@@ -19,6 +19,8 @@ from dispatch.redaction import Redactor, clean_results
 
 LARGEST_CHUNK = 256 * 1024
 LARGEST_COUNT = 2**31 - 1
+LARGEST_RESULTS = 50 * 1024 * 1024
+MOST_RESULTS = 100
 LARGEST_ARTIFACT = 20_000_000
 MOST_ARTIFACTS = 200
 LARGEST_REFUSED = 64 * 1024
@@ -159,13 +161,15 @@ def store_results(
     assignment: Assignment, name: str, data: bytes, *, redactor: Redactor
 ) -> ResultFile:
     """Keep a results file; the same name replaces, several add up. While the Assignment is live
-    its counts follow."""
-    counts = read_rspec(data)
+    its counts follow. Of a file that is too large only the counts are kept. Raises TooMuch."""
+    counts, name = read_rspec(data), safe_name(name, "results.json")
+    others = ResultFile.objects.filter(assignment_id=assignment.pk).exclude(name=name)
+    if others.count() >= MOST_RESULTS:
+        raise TooMuch(f"an Assignment may have {MOST_RESULTS} results files")
+    kept = clean_results(redactor, data) if len(data) <= LARGEST_RESULTS else b""
     with transaction.atomic():
         file, _ = ResultFile.objects.update_or_create(
-            assignment_id=assignment.pk,
-            name=safe_name(name, "results.json"),
-            defaults={"data": clean_results(redactor, data), **vars(counts)},
+            assignment_id=assignment.pk, name=name, defaults={"data": kept, **vars(counts)}
         )
         _add_up(assignment.pk)
     return file

@@ -125,7 +125,7 @@ def _complaint(evidence: Evidence) -> str:
     if results.failures:
         return f"{results.failures} of {results.examples} examples failed."
     if results.errors_outside:
-        return f"{results.errors_outside} errors occurred outside of examples."
+        return f"Errors outside of examples: {results.errors_outside}."
     if evidence.exit_code:
         return f"The test command ended with exit code {evidence.exit_code}."
     if results.examples == 0 and not (evidence.surplus and SHARD_EMPTY in evidence.said):
@@ -140,11 +140,8 @@ def _pre_script_failed(evidence: Evidence) -> bool:
 
 def _await_the_rest(evidence: Evidence, now: datetime, patience: Patience) -> Ended | Wait:
     """A suite that still runs may be quiet for long; an agent that began to report may not."""
-    reports = [at for at in (evidence.reported_at, evidence.finished_at) if at is not None]
-    if not reports and not evidence.said.keys() & SPOKEN_ENDS.keys():
+    calls = [at for at in (evidence.reported_at, evidence.finished_at) if at is not None]
+    if not calls:
         return Wait()
-    calls = [*reports, *([evidence.heard_at] if evidence.heard_at else [])]
-    until = max(calls) + patience.report if calls else now
-    if now < until:
-        return Wait(until=until)
-    return _spoken_end(evidence) or Ended(category=Category.NO_VERDICT)
+    until = max([*calls, evidence.heard_at or calls[0]]) + patience.report
+    return Wait(until=until) if now < until else Ended(category=Category.NO_VERDICT)

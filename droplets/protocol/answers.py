@@ -59,6 +59,11 @@ def answered(method: str) -> Callable[[View], View]:
     return decorate
 
 
+@csrf_exempt
+def nothing_here(request: HttpRequest, address: str) -> HttpResponse:
+    return plain("The protocol has no such address.\n", 404)
+
+
 def _refused(refusal: Refusal) -> HttpResponse:
     response = plain(f"{refusal}\n", refusal.status)
     if refusal.status == 401:

@@ -18,7 +18,10 @@ def json_output(request: HttpRequest, task_id: str) -> HttpResponse:
     must_count(assignment, "results", request.body)
     redactor = redactor_of(request, assignment)
     name = file_name(request) or DEFAULT_RESULTS
-    file = reporting.store_results(assignment, name, request.body, redactor=redactor)
+    try:
+        file = reporting.store_results(assignment, name, request.body, redactor=redactor)
+    except reporting.TooMuch as problem:
+        raise Refusal(413, f"The results are not kept: {problem}.") from None
     assignment.reach("reported")
     if assignment.live:
         judge(assignment)

@@ -5,7 +5,7 @@ Where its host setting ends in a slash, the agent asks for `//api/v1/…`: both 
 
 from django.urls import include, path
 
-from droplets.protocol import events, logs, polling, relays, results
+from droplets.protocol import answers, events, logs, polling, relays, results
 from droplets.protocol.answers import View
 
 # The older agent says run, the newer one task: the same ids, the same views.
@@ -30,7 +30,10 @@ ADDRESSES: dict[str, View] = {
     "test_suite_runs/<path:suite_run_id>": relays.test_suite_runs,
 }
 
-patterns = [path(address, view) for address, view in ADDRESSES.items()]
+patterns = [
+    *[path(address, view) for address, view in ADDRESSES.items()],
+    path("<path:address>", answers.nothing_here),
+]
 urlpatterns = [
     path("api/v1/worker_agents/", include(patterns)),
     path("/api/v1/worker_agents/", include(patterns)),
