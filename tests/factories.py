@@ -4,7 +4,6 @@ from typing import Any
 
 from dispatch.ids import new_id
 from dispatch.models import ApiClient, Assignment, SuiteRun, Task, TaskEvent
-from droplets.models import Worker, WorkerState
 
 
 def make_client(name: str = "rails", **facts: Any) -> ApiClient:
@@ -46,10 +45,3 @@ def make_task(suite_run: SuiteRun | None = None, **facts: Any) -> Task:
 def make_assignment(suite_run: SuiteRun | None = None, **facts: Any) -> Assignment:
     """The first Assignment of a new Task."""
     return make_task(suite_run, **facts).assignments.select_related("task__suite_run").get()
-
-
-def make_worker(state: str = WorkerState.IDLE, **facts: Any) -> Worker:
-    worker = Worker(state=state, **facts)
-    worker.name = facts.get("name", f"switchyard-default-{worker.pk}")
-    worker.save(force_insert=True)
-    return worker

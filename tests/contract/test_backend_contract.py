@@ -1,67 +1,20 @@
-"""The one contract suite: what `dispatch.backends.Backend` promises, over every backend.
-
-A subject wraps a backend: `grow(n)` gives it room for n Assignments, `finish_stopping()` lets
-time pass until what was stopped is gone.
-"""
-
-from typing import Protocol
+"""The one contract suite: what `dispatch.backends.Backend` promises, over every backend."""
 
 import pytest
-from django.utils import timezone
+from django.utils.module_loading import import_string
 
-from dispatch.backends import Backend, NoCapacity, TaskSpec
-from dispatch.fake import FakeBackend
+from dispatch.backends import NoCapacity, TaskSpec
 from dispatch.models import Assignment
 from dispatch.outcomes import Category
-from droplets.backend import DropletBackend
-from droplets.models import Worker, WorkerState
-from tests.factories import make_assignment, make_suite_run, make_worker
+from tests.contract.subjects import Subject, all_subjects
+from tests.factories import make_assignment, make_suite_run
 
 pytestmark = pytest.mark.django_db
 
 
-class Subject(Protocol):
-    name: str
-    backend: Backend
-
-    def grow(self, count: int) -> None: ...
-
-    def finish_stopping(self) -> None: ...
-
-
-class FakeSubject:
-    name = "fake"
-
-    def __init__(self) -> None:
-        self.fake = FakeBackend(limit=0)
-        self.backend: Backend = self.fake
-
-    def grow(self, count: int) -> None:
-        self.fake.limit += count
-
-    def finish_stopping(self) -> None:
-        """What is stopped is gone at once."""
-
-
-class DropletSubject:
-    name = "droplets"
-
-    def __init__(self) -> None:
-        self.backend: Backend = DropletBackend()
-
-    def grow(self, count: int) -> None:
-        for _ in range(count):
-            make_worker(ready_at=timezone.now())
-
-    def finish_stopping(self) -> None:
-        """The pool's loop destroys the droplets of retired Workers."""
-        retired = Worker.objects.filter(state=WorkerState.RETIRED)
-        retired.update(destroyed_at=timezone.now())
-
-
-@pytest.fixture(params=[FakeSubject, DropletSubject], ids=lambda subject: subject.name)
+@pytest.fixture(params=all_subjects(), ids=lambda path: path.split(".")[1])
 def subject(request: pytest.FixtureRequest) -> Subject:
-    made: Subject = request.param()
+    made: Subject = import_string(request.param)()
     return made
 
 

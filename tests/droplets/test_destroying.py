@@ -9,7 +9,8 @@ from droplets import destroying, inventory
 from droplets.cloud import Cloud, Droplet
 from droplets.models import DecommissionRefused, Orphan, Worker, WorkerState
 from tests.droplets.conftest import SandboxCloud
-from tests.factories import make_assignment, make_worker
+from tests.droplets.factories import make_worker
+from tests.factories import make_assignment
 
 pytestmark = pytest.mark.django_db
 

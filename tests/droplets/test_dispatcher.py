@@ -12,7 +12,8 @@ from dispatch.models import Assignment, Task, TaskEvent
 from dispatch.outcomes import Category
 from droplets import dispatcher
 from droplets.models import Worker, WorkerEvent, WorkerState
-from tests.factories import make_assignment, make_worker
+from tests.droplets.factories import make_worker
+from tests.factories import make_assignment
 
 BOTH = [dispatcher._claim_in_one_transaction, dispatcher.claim]
 

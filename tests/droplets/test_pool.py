@@ -12,7 +12,8 @@ from droplets.cloud import Cloud
 from droplets.config import Config
 from droplets.models import PoolRequest, Worker, WorkerState
 from tests.droplets.conftest import SandboxCloud
-from tests.factories import make_assignment, make_worker
+from tests.droplets.factories import make_worker
+from tests.factories import make_assignment
 
 pytestmark = pytest.mark.django_db
 

@@ -12,7 +12,8 @@ from dispatch import encryption, tokens
 from dispatch.models import Assignment, TaskSecret
 from droplets import dispatcher
 from droplets.models import Worker
-from tests.factories import make_assignment, make_worker
+from tests.droplets.factories import make_worker
+from tests.factories import make_assignment
 
 BASE = "/api/v1/worker_agents/"
 

@@ -4,8 +4,8 @@ import pytest
 
 from dispatch.models import Assignment, Task
 from droplets.models import Worker, WorkerState
+from tests.droplets.factories import make_worker
 from tests.droplets.protocol.agent import Agent, placed, rspec, running, trailer
-from tests.factories import make_worker
 
 pytestmark = pytest.mark.django_db
 
