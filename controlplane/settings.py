@@ -53,6 +53,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "dispatch.request_log.log_requests",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -179,6 +180,9 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["dispatch.api.schema.nothing_unknown"],
 }
 
+# Metrics --------------------------------------------------------------------------------------
+METRICS_TOKEN = env.raw("SWITCHYARD_METRICS_TOKEN", "")
+
 # Logs -----------------------------------------------------------------------------------------
 LOGGING = {
     "version": 1,
@@ -197,6 +201,12 @@ LOGGING = {
         },
     },
     "root": {"handlers": ["console"], "level": env.raw("SWITCHYARD_LOG_LEVEL", "INFO").upper()},
-    # python-digitalocean prints whole payloads, user data included, at DEBUG
-    "loggers": {"digitalocean": {"level": "INFO"}, "urllib3": {"level": "INFO"}},
+    "loggers": {
+        "django": {"level": "INFO"},  # without the handler of its own that it has in DEBUG
+        "django.request": {"level": "ERROR"},  # answers are logged by dispatch.request_log
+        "django.server": {"level": "ERROR", "propagate": True},
+        # python-digitalocean prints whole payloads, user data included, at DEBUG
+        "digitalocean": {"level": "INFO"},
+        "urllib3": {"level": "INFO"},
+    },
 }

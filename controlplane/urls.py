@@ -8,7 +8,11 @@ from dispatch import backends
 
 urlpatterns = [
     path("livez", operations.livez, name="livez"),
+    path("readyz", operations.readyz, name="readyz"),
+    path("healthz/loops", operations.loops, name="loops"),
+    path("metrics", operations.metrics, name="metrics"),
     path("admin/", admin.site.urls),
+    path("", include("controlplane.console.urls")),
     *[path("", include(e.agent_urls)) for e in backends.entries().values() if e.agent_urls],
     *[path("", include(e.console_urls)) for e in backends.entries().values() if e.console_urls],
     path("api/v1/", include("dispatch.api.urls")),

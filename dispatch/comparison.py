@@ -4,7 +4,7 @@ A Task counts once, for the backend of its last attempt, at the time when that a
 Percentiles are order statistics (nearest rank): a value that was really seen, nothing between.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -120,25 +120,24 @@ def _at(ordered: Sequence[float], quantile: float) -> float | None:
 
 def _summary(backend: str, since: datetime, until: datetime) -> BackendSummary:
     attempts = final_attempts(backend, since, until)
-    times = list(
-        attempts.values_list(
-            "created_at", "claimed_at", "closed_at", "task__created_at", "task__finished_at"
-        )
-    )
-    claimed = [row for row in times if row[1] is not None]
+    columns = ("created_at", "claimed_at", "closed_at", "task__created_at", "task__finished_at")
+    times = list(attempts.values_list(*columns))
     return BackendSummary(
         backend=backend,
         **verdicts(backend, since, until),
         retried=attempts.filter(number__gt=1).count(),
-        queue_wait=percentiles(_seconds(row[0], row[1]) for row in claimed),
-        run=percentiles(_seconds(row[1], row[2]) for row in claimed),
-        total=percentiles(_seconds(row[3], row[4]) for row in times),
+        queue_wait=percentiles(_seconds((created, claimed) for created, claimed, *_ in times)),
+        run=percentiles(_seconds((claimed, closed) for _, claimed, closed, *_ in times)),
+        total=percentiles(_seconds((accepted, ended) for *_, accepted, ended in times)),
         cost=droplet_cost(since, until) if backend == DROPLETS else None,
     )
 
 
-def _seconds(start: datetime, end: datetime) -> float:
-    return max(0.0, (end - start).total_seconds())
+def _seconds(spans: Iterable[tuple[datetime | None, datetime | None]]) -> Iterator[float]:
+    """Of the spans that began and ended."""
+    for start, end in spans:
+        if start is not None and end is not None:
+            yield max(0.0, (end - start).total_seconds())
 
 
 def droplet_cost(since: datetime, until: datetime) -> Cost:

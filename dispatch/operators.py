@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
@@ -22,7 +22,7 @@ class OperatorRequest(HttpRequest):
     """A request as our middleware leaves it."""
 
     htmx: HtmxDetails
-    user: User
+    user: User | AnonymousUser
 
 
 View = Callable[..., HttpResponse]
