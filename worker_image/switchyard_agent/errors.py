@@ -38,7 +38,7 @@ class Refused(AgentError):
 class StepFailed(AgentError):
     """A step ended badly. `event` is what tells the control plane, None where the gap does."""
 
-    event: str | None = None
+    event: str | None = "agent_error"
 
 
 class CloneFailed(StepFailed):
@@ -51,6 +51,8 @@ class BuildFailed(StepFailed):
 
 class PreScriptFailed(StepFailed):
     """Told by `pre_script_started` without `pre_script_finished`, as the legacy agent does."""
+
+    event = None
 
 
 class Interrupted(AgentError):

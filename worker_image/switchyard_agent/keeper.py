@@ -36,8 +36,10 @@ def main(argv: list[str]) -> int:
         return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
     if _ended_from_outside(child, wakeups):
         _terminate(child, grace)
-    _kill_everything(child)
+    _signal_group(child.pid, signal.SIGKILL)
+    kill_descendants()
     code = child.wait()
+    reap_orphans()
     return code if code >= 0 else 128 - code
 
 
@@ -78,8 +80,8 @@ def _terminate(child: subprocess.Popen[bytes], grace: float) -> None:
 
 
 def _group_lives(child: subprocess.Popen[bytes]) -> bool:
-    child.poll()
-    _reap(child)
+    if child.poll() is not None:
+        reap_orphans()
     return _signal_group(child.pid, 0)
 
 
@@ -91,17 +93,14 @@ def _signal_group(group: int, number: int) -> bool:
     return True
 
 
-def _kill_everything(child: subprocess.Popen[bytes]) -> None:
+def kill_descendants() -> None:
+    """Everything below this process, until nothing but zombies is left of it."""
     until = time.monotonic() + GIVE_UP_SECONDS
-    _signal_group(child.pid, signal.SIGKILL)
-    while time.monotonic() < until:
-        child.poll()
-        _reap(child)
-        living = list(descendants(os.getpid()))
-        if not living:
-            return
+    while living := list(descendants(os.getpid())):
         for pid in living:
             _kill(pid)
+        if time.monotonic() > until:
+            return
         time.sleep(0.01)
 
 
@@ -112,11 +111,8 @@ def _kill(pid: int) -> None:
         return
 
 
-def _reap(child: subprocess.Popen[bytes]) -> None:
-    """Orphans that were adopted and have ended. The command itself is left to `child`, or its
-    exit code would be lost."""
-    if child.returncode is None:
-        return
+def reap_orphans() -> None:
+    """Those that were adopted and have ended. Not while a child's exit code is still wanted."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

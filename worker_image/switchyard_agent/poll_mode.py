@@ -21,6 +21,7 @@ from .errors import (
     Unreachable,
 )
 from .heartbeat import REFUSALS_TO_BELIEVE
+from .keeper import adopt_orphans
 from .outbox import deliver
 from .poll_report import PollReport
 from .processes import Runner
@@ -42,6 +43,7 @@ def main() -> int:
     except BadSettings as problem:
         print(problem, file=sys.stderr)
         return BAD_SETTINGS
+    adopt_orphans()
     stop = Stop(settings.grace_seconds)
     stop_on_signals(stop)
     wire = worker_api.connect(settings, stop.deadline)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import Interrupted, StepFailed, Stopped, TimedOut
+from .keeper import kill_descendants, reap_orphans
 from .stopping import Stop
 
 KEEPER = Path(__file__).with_name("keeper.py")
@@ -27,7 +28,7 @@ Sink = Callable[[bytes], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Runner:
-    """`ends_at` is the Task's timeout on the monotonic clock."""
+    """`ends_at` is the Task's timeout on the monotonic clock. One command at a time."""
 
     stop: Stop
     ends_at: float
@@ -80,6 +81,8 @@ class Runner:
                     if not (data := os.read(keeper.stdout.fileno(), PIPE_BYTES)):
                         break
                     sink(data)
+                elif keeper.poll() is not None:
+                    break
                 if interruption is None and (interruption := self._interruption()):
                     keeper.stdin.close()
                     give_up_at = time.monotonic() + self.grace_seconds + KEEPER_SECONDS
@@ -102,6 +105,10 @@ class Runner:
         except subprocess.TimeoutExpired:
             os.killpg(keeper.pid, signal.SIGKILL)
             code = keeper.wait()
+        if code < 0:
+            # Killed itself, it kept nothing: what it left has become this process's own.
+            kill_descendants()
+            reap_orphans()
         return code if code >= 0 else 128 - code
 
 

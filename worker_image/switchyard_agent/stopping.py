@@ -12,7 +12,7 @@ from types import FrameType
 from .errors import Stopped
 
 # Seconds that remain for the last logs, by the reason for stopping. Whoever sends TERM waits.
-LAST_WORDS_SECONDS = {"cancelled": 30.0, "superseded": 30.0, "refused": 5.0, "terminated": 5.0}
+LAST_WORDS_SECONDS = {"cancelled": 30.0, "superseded": 30.0, "refused": 5.0, "terminated": 3.0}
 
 
 class Deadline:

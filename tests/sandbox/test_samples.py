@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sandbox.samples import RECIPES, TEST_COMMAND, create_samples
+
+
+def test_a_sample_has_the_same_commit_wherever_and_whenever_it_is_made(tmp_path: Path) -> None:
+    first = create_samples(tmp_path / "one")
+    again = create_samples(tmp_path / "one")
+    other = create_samples(tmp_path / "two")
+    assert set(first) == set(RECIPES)
+    commits = [{name: sample.commit for name, sample in made.items()} for made in (first, again)]
+    assert commits[0] == commits[1] == {name: sample.commit for name, sample in other.items()}
+    assert len(set(commits[0].values())) == len(RECIPES)
+
+
+@pytest.mark.parametrize(("name", "code"), [("passing", 0), ("failing", 1)])
+def test_its_command_writes_rspec_json_for_the_files_it_is_given(
+    tmp_path: Path, name: str, code: int
+) -> None:
+    sample = create_samples(tmp_path)[name]
+    folder = Path(sample.clone_url.removeprefix("file://"))
+    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*_spec.rb"))
+    assert len(files) == sample.spec_file_count
+    done = subprocess.run(
+        [folder / TEST_COMMAND],
+        cwd=folder,
+        env={
+            "PATH": os.environ["PATH"],
+            "SAMPLE_SECONDS": "0",
+            "SWITCHYARD_TEST_FILES": "\n".join(files[:2]),
+            "SWITCHYARD_RESULTS": str(tmp_path / "results.json"),
+        },
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == code
+    document = json.loads((tmp_path / "results.json").read_text())
+    seen = {example["file_path"] for example in document["examples"]}
+    assert seen == {f"./{file}" for file in files[:2]}
+    failed = [example for example in document["examples"] if example["status"] == "failed"]
+    assert {example["file_path"] for example in failed} == set(sample.failing_files) & seen
+    summary = document["summary"]
+    assert summary["example_count"] == len(document["examples"])
+    assert summary["failure_count"] == len(failed)
+    assert summary["errors_outside_of_examples_count"] == 0

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from worker_image.switchyard_agent.redaction import Redactor
+from worker_image.switchyard_agent.spool import LONGEST_LINE, Ring, Spool
+
+
+def make(tmp_path: Path, cap_bytes: int = 1_000_000, secrets: tuple[str, ...] = ()) -> Spool:
+    return Spool(tmp_path / "log", cap_bytes=cap_bytes, redactor=Redactor(secrets))
+
+
+def everything(spool: Spool) -> bytes:
+    spool.close()
+    data = b""
+    while chunk := spool.read(len(data), 1000):
+        data += chunk
+    return data
+
+
+def test_half_a_line_can_be_read_only_when_it_is_whole(tmp_path: Path) -> None:
+    spool = make(tmp_path)
+    spool.write(b"one\ntw")
+    assert spool.read(0, 1000) == b"one\n"
+    spool.write(b"o\n")
+    assert spool.read(4, 1000) == b"two\n"
+
+
+def test_a_last_line_without_an_end_gets_one(tmp_path: Path) -> None:
+    spool = make(tmp_path)
+    spool.write(b"one\ntwo")
+    assert everything(spool) == b"one\ntwo\n"
+
+
+def test_what_is_read_ends_with_a_line_wherever_there_is_one(tmp_path: Path) -> None:
+    spool = make(tmp_path)
+    spool.write(b"one\ntwo\n" + b"x" * 50 + b"\n")
+    assert spool.read(0, 6) == b"one\n"
+    assert spool.read(8, 20) == b"x" * 20
+
+
+def test_a_line_that_never_ends_goes_on_in_pieces_without_its_secrets(tmp_path: Path) -> None:
+    spool = make(tmp_path, secrets=("secret-value",))
+    for _ in range(3 * LONGEST_LINE // 26):
+        spool.write(b".......secret-va")
+        spool.write(b"lue.......")
+    assert spool.size > LONGEST_LINE
+    data = everything(spool)
+    assert data.count(b"[REDACTED]") == 3 * LONGEST_LINE // 26
+    assert data.strip(b".\n").replace(b"[REDACTED]", b"").strip(b".") == b""
+
+
+def test_a_log_within_its_cap_is_whole(tmp_path: Path) -> None:
+    spool = make(tmp_path, cap_bytes=10_000)
+    lines = b"".join(b"line %d\n" % n for n in range(1000))
+    assert 5_000 < len(lines) < 10_000
+    for line in lines.splitlines(keepends=True):
+        spool.write(line)
+    assert everything(spool) == lines
+
+
+def test_a_log_over_its_cap_keeps_head_and_tail_and_says_how_much_is_missing(
+    tmp_path: Path,
+) -> None:
+    spool = make(tmp_path, cap_bytes=10_000)
+    lines = [b"line %d\n" % n for n in range(5000)]
+    for line in lines:
+        spool.write(line)
+    data = everything(spool)
+    head, note, tail = data.partition(b" bytes are left out here: the log is over 10000 bytes]\n")
+    head, _, missing = head.rpartition(b"[")
+    assert note
+    assert b"".join(lines).startswith(head) and len(head) > 4_900
+    assert b"".join(lines).endswith(tail) and len(tail) > 4_900
+    assert len(head) + int(missing) + len(tail) == len(b"".join(lines))
+
+
+def test_a_short_line_after_the_head_is_full_does_not_overtake(tmp_path: Path) -> None:
+    spool = make(tmp_path, cap_bytes=100)
+    spool.write(b"a" * 40 + b"\n")
+    spool.write(b"b" * 30 + b"\n")
+    spool.line("c")
+    assert everything(spool) == b"a" * 40 + b"\n" + b"b" * 30 + b"\nc\n"
+
+
+def test_nothing_is_taken_after_the_end(tmp_path: Path) -> None:
+    spool = make(tmp_path)
+    spool.line("one")
+    spool.close()
+    spool.line("two")
+    assert everything(spool) == b"one\n"
+
+
+@pytest.mark.parametrize("sizes", [(3,), (10,), (25,), (4, 4, 4), (9, 9, 9), (10, 1), (1, 10, 7)])
+def test_a_ring_keeps_the_newest_lines(tmp_path: Path, sizes: tuple[int, ...]) -> None:
+    ring = Ring(tmp_path / "ring", 10)
+    written = b""
+    for number, size in enumerate(sizes):
+        data = bytes([97 + number]) * (size - 1) + b"\n"
+        ring.write(data)
+        written += data
+    missing, blocks = ring.newest_lines()
+    kept = b"".join(blocks)
+    assert kept == written[missing:]
+    assert missing == 0 or len(kept) <= 10
