@@ -66,7 +66,7 @@ class Run:
     def execute(self) -> Rails:
         """Everything up to the end of the last Task; the stack still runs after it."""
         self.stack.prepare()
-        webhook = ("--webhook-url", self.receiver.url)
+        webhook = ("--webhook-url", self.receiver.url, "--webhook-secret-generate")
         key = self.stack.create_api_key(*webhook)
         samples = create_samples(self.plan.state / "repositories")
         self.rails = Rails(self.stack.url, key, samples)
@@ -135,12 +135,14 @@ class Run:
         return sum(states[state] for state in ENDED) == len(self.rails.expected)
 
     def _wait(self, what: str, condition: Callable[[], bool], seconds: float) -> None:
-        deadline = time.monotonic() + seconds
+        began = time.monotonic()
+        deadline = began + seconds
         while not condition():
             self._revive()
             if time.monotonic() > deadline:
                 raise AssertionError(f"after {seconds:g} s it is not true that {what}")
             time.sleep(0.3)
+        self.log(f"  {what}, after {time.monotonic() - began:.0f} s")
 
     def wait(self, what: str, condition: Callable[[], bool], seconds: float = 60) -> None:
         self._wait(what, condition, seconds)
