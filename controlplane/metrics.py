@@ -151,17 +151,11 @@ def _age(moment: datetime) -> float:
     return (timezone.now() - moment).total_seconds()
 
 
-def _brought() -> Iterator[Metric]:
-    for entry in backends.entries().values():
-        yield from entry.metrics()
-
-
-def _registry() -> CollectorRegistry:
+def registry() -> CollectorRegistry:
+    """The core's collectors, and one for each backend's own."""
     made = CollectorRegistry()
     for read in (live, assignments, health, webhooks, rollout):
         made.register(Source(read.__name__, read))
-    made.register(Source("backend", _brought))
+    for name, entry in backends.entries().items():
+        made.register(Source(f"backend_{name}", entry.metrics))
     return made
-
-
-registry = _registry()

@@ -1,6 +1,10 @@
 """What the droplet backend brings to the control plane."""
 
-from dispatch.backends import Backend, BackendEntry, Loop
+from collections.abc import Iterable
+
+from prometheus_client.core import Metric
+
+from dispatch.backends import Backend, BackendEntry, Loop, NavigationEntry
 from droplets.config import config
 
 
@@ -40,12 +44,29 @@ def _watch_for_silence() -> None:
     silence.watch()
 
 
+def _facts() -> Iterable[tuple[str, str]]:
+    from droplets import metrics
+
+    return metrics.facts()
+
+
+def _metrics() -> Iterable[Metric]:
+    from droplets import metrics
+
+    return metrics.collect()
+
+
 WORKERS = frozenset({"workers"})
 
 ENTRY = BackendEntry(
     title="Droplets",
     backend=_backend,
     agent_urls="droplets.protocol.urls",
+    console_urls="droplets.console_urls",
+    navigation=(NavigationEntry(title="Droplets", url_name="droplets:pool"),),
+    holder_url="droplets:worker",
+    facts=_facts,
+    metrics=_metrics,
     loops=(
         Loop(name="droplet pool", step=_keep_pool, every=config().pool_every, wakes=WORKERS),
         Loop(name="droplet end", step=_destroy_ended, every=config().pool_every, wakes=WORKERS),

@@ -49,7 +49,7 @@ def _context() -> dict[str, Any]:
         "homeless": live.get("", Live()).queued,
         "split": routing.current_split(),
         "leader": figures.leader(),
-        "loops": loops,
+        "loops": sorted(loops, key=lambda loop: loop.state == "ok"),
         "troubled_loops": [loop for loop in loops if loop.state != "ok"],
         "webhooks": figures.webhooks(),
         "failures": failures.order_by("-failed_at")[:SHOWN_FAILURES],

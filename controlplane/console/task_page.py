@@ -8,7 +8,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 from django.views.decorators.vary import vary_on_headers
@@ -129,7 +129,10 @@ def _holder_url(row: Assignment) -> str:
     entry = backends.entries().get(row.backend)
     if entry is None or not entry.holder_url or row.external_id is None:
         return ""
-    return reverse(entry.holder_url, args=[row.external_id])
+    try:
+        return reverse(entry.holder_url, args=[row.external_id])
+    except NoReverseMatch:  # an id that this backend never gave
+        return ""
 
 
 def _reports(task: Task, rows: list[Assignment]) -> dict[str, Any]:
