@@ -1,4 +1,4 @@
-"""Logging in and out. Operators are Django's staff users: `manage.py createsuperuser`."""
+"""Logging in and out. Operators are Django's staff users: `manage.py create-admin`."""
 
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView

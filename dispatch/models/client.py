@@ -2,9 +2,11 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
+
+from dispatch.models.ledger import AuditEntry
 
 SCOPES = ("tasks:read", "tasks:write", "rollout:read", "rollout:write")
 LAST_USED_RESOLUTION = timedelta(minutes=1)
@@ -72,6 +74,21 @@ class ApiKey(models.Model):
         now = timezone.now()
         if self.last_used_at is None or now - self.last_used_at > LAST_USED_RESOLUTION:
             ApiKey.objects.filter(pk=self.pk).update(last_used_at=now)
+
+    def revoke(self, *, actor: str, reason: str) -> bool:
+        """Make it useless for ever; False where somebody did so before."""
+        with transaction.atomic():
+            rows = ApiKey.objects.filter(pk=self.pk, revoked_at=None)
+            if not rows.update(revoked_at=timezone.now()):
+                return False
+            AuditEntry.objects.create(
+                actor=actor,
+                actor_kind="person",
+                action="api_key.revoke",
+                subject=f"{self} ({self.pk})",
+                reason=reason,
+            )
+            return True
 
 
 class IdempotencyKey(models.Model):
