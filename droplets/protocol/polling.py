@@ -17,6 +17,7 @@ from django.utils import timezone
 from dispatch import tokens
 from dispatch.models import Assignment
 from dispatch.outcomes import Category
+from dispatch.request_log import unlogged
 from droplets.config import config
 from droplets.models import Worker, WorkerState
 from droplets.protocol.answers import Refusal, answered
@@ -49,6 +50,7 @@ WHERE w.id = %s AND w.destroyed_at IS NULL
 _quiet: dict[UUID, tuple[float, str]] = {}
 
 
+@unlogged
 @answered("GET")
 def worker_assignments(request: HttpRequest, worker_id: str) -> HttpResponse:
     """An array: empty, or with the one work order, until that has ended. Never anything else

@@ -1,6 +1,8 @@
 """What belongs to Rails and is passed on: tokens of GitHub installations, and the number of
 examples of a suite."""
 
+from functools import wraps
+
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
@@ -9,23 +11,34 @@ from dispatch.models import Assignment, SuiteRun, Webhook
 from dispatch.reporting import LARGEST_COUNT
 from droplets.models import Worker
 from droplets.protocol import upstream
-from droplets.protocol.answers import Refusal, answered, plain
+from droplets.protocol.answers import Refusal, View, answered, plain
 from droplets.protocol.callers import caller, current_assignment
 from droplets.protocol.reports import fields, must_count
 
 
+def wordless(view: View) -> View:
+    """Whatever goes wrong, the body stays empty."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest) -> HttpResponse:
+        response = view(request)
+        if response.status_code != 200:
+            response.content = b""
+        return response
+
+    return wrapped
+
+
+@wordless
 @answered("POST")
 def github_tokens(request: HttpRequest) -> HttpResponse:
-    """The bare token without a newline, or nothing: whatever is in the body ends up in a root
-    shell on the droplet, so that even a refusal says nothing."""
-    try:
-        assignment = _working(caller(request))
-        wanted = fields(request).get("github_installation_id")
-        if not assignment.live or wanted != assignment.task.suite_run.github_installation_id:
-            return plain("", 403)
-        return plain(upstream.token(request.body))
-    except Refusal as refusal:
-        return plain("", refusal.status)
+    """The bare token without a newline, or nothing: whatever is in the body, of a refusal too,
+    ends up in a root shell on the droplet."""
+    assignment = _working(caller(request))
+    wanted = fields(request).get("github_installation_id")
+    if not assignment.live or wanted != assignment.task.suite_run.github_installation_id:
+        raise Refusal(403, "Not this Worker's installation.")
+    return plain(upstream.token(request.body))
 
 
 @answered("PATCH")

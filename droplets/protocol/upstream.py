@@ -9,7 +9,7 @@ import requests
 from django.conf import settings
 
 PAUSE_SECONDS = 10.0
-LONGEST_TOKEN = 1024
+LONGEST_ANSWER = 2048
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +46,15 @@ def _ask(body: bytes) -> str:
     ) as answer:
         if answer.status_code >= 500:
             raise requests.HTTPError(f"status {answer.status_code}")
-        text = answer.raw.read(LONGEST_TOKEN + 1, decode_content=True).decode("ascii", "replace")
-    found = re.fullmatch(r"[A-Za-z0-9_.-]+", text.strip()) if answer.ok else None
-    return found[0] if found and len(found[0]) <= LONGEST_TOKEN else ""
+        text = _beginning(answer).strip() if answer.status_code == 200 else ""
+    return text if re.fullmatch(r"[A-Za-z0-9_.-]{1,1024}", text) else ""
+
+
+def _beginning(answer: requests.Response) -> str:
+    """Enough to see what it is, and no more than that of an answer without end."""
+    data = b""
+    for piece in answer.iter_content(LONGEST_ANSWER):
+        data += piece
+        if len(data) > LONGEST_ANSWER:
+            break
+    return data.decode("ascii", "replace")

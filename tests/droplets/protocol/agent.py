@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from tests.droplets.factories import make_worker
 from tests.factories import make_assignment
 
 BASE = "/api/v1/worker_agents/"
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class Agent:
@@ -95,7 +97,7 @@ def trailer(code: int) -> bytes:
 
 def placed(env_vars: dict[str, str] | None = None, **facts: Any) -> tuple[Agent, Assignment]:
     """A Worker with an Assignment that was placed there and not yet handed out."""
-    worker = make_worker(ready_at=timezone.now(), last_seen_at=timezone.now())
+    worker = make_worker(ready_at=LONG_AGO, last_seen_at=timezone.now())
     assignment = make_assignment(**facts)
     if env_vars is not None:
         ciphertext = encryption.encrypt_mapping(env_vars)
