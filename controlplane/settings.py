@@ -14,13 +14,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Who we are ---------------------------------------------------------------------------------
 DEBUG = env.flag("SWITCHYARD_DEBUG", False)
-SECRET_KEY = env.raw("SWITCHYARD_SECRET_KEY", "only-for-development" if DEBUG else env.REQUIRED)
+DEVELOPMENT_SECRET = "only-for-development"
+SECRET_KEY = env.raw("SWITCHYARD_SECRET_KEY", DEVELOPMENT_SECRET if DEBUG else env.REQUIRED)
 BASE_URL = env.raw("SWITCHYARD_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
 ALLOWED_HOSTS = env.words("SWITCHYARD_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 CSRF_TRUSTED_ORIGINS = env.words("SWITCHYARD_TRUSTED_ORIGINS")
-TOKEN_KEYS = dict(
-    pair.split(":", 1) for pair in env.words("SWITCHYARD_TOKEN_KEYS", f"k1:{SECRET_KEY}")
-)
+TOKEN_KEYS = env.pairs("SWITCHYARD_TOKEN_KEYS") or {"k1": SECRET_KEY}
 ENCRYPTION_KEYS = env.words(
     "SWITCHYARD_ENCRYPTION_KEYS",
     urlsafe_b64encode(hashlib.sha256(SECRET_KEY.encode()).digest()).decode(),

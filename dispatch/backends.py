@@ -174,7 +174,8 @@ class BackendEntry:
 
 
 @cache
-def _load(path: str) -> BackendEntry:
+def load(path: str) -> BackendEntry:
+    """The entry at a dotted path. Raises ImportError or TypeError where there is none."""
     entry = import_string(path)
     if not isinstance(entry, BackendEntry):
         raise TypeError(f"{path} is no BackendEntry")
@@ -183,12 +184,12 @@ def _load(path: str) -> BackendEntry:
 
 @cache
 def _make(path: str) -> Backend:
-    return _load(path).backend()
+    return load(path).backend()
 
 
 def entries() -> dict[str, BackendEntry]:
     """The configured backends by name, in order."""
-    return {name: _load(path) for name, path in settings.BACKENDS.items()}
+    return {name: load(path) for name, path in settings.BACKENDS.items()}
 
 
 def get(name: str) -> Backend:
@@ -198,5 +199,5 @@ def get(name: str) -> Backend:
 
 def forget() -> None:
     """Drop the instances of this process, so that the next `get` reads the settings anew."""
-    _load.cache_clear()
+    load.cache_clear()
     _make.cache_clear()

@@ -74,6 +74,17 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in raw(name, default).split(",") if word.strip()]
 
 
+def pairs(name: str) -> dict[str, str]:
+    """A comma-separated list of key:value, each key once; empty where it is not set."""
+    found: dict[str, str] = {}
+    for word in words(name):
+        key, colon, value = word.partition(":")
+        if not (key and colon and value) or key in found:
+            raise EnvError(f"{name}: use ID:SECRET,ID:SECRET with a different ID for each")
+        found[key] = value
+    return found
+
+
 def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
     text = raw(name, default)
     if text not in choices:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from django.core.checks import CheckMessage
 from prometheus_client.core import Metric
 
 from dispatch.backends import Backend, BackendEntry, Loop, NavigationEntry
@@ -56,6 +57,12 @@ def _metrics() -> Iterable[Metric]:
     return metrics.collect()
 
 
+def _checks() -> Iterable[CheckMessage]:
+    from droplets import checks
+
+    return checks.look_at(config())
+
+
 WORKERS = frozenset({"workers"})
 
 ENTRY = BackendEntry(
@@ -67,6 +74,7 @@ ENTRY = BackendEntry(
     holder_url="droplets:worker",
     facts=_facts,
     metrics=_metrics,
+    checks=_checks,
     loops=(
         Loop(name="droplet pool", step=_keep_pool, every=config().pool_every, wakes=WORKERS),
         Loop(name="droplet end", step=_destroy_ended, every=config().pool_every, wakes=WORKERS),
