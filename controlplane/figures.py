@@ -104,7 +104,7 @@ def loops() -> list[LoopAge]:
     """Every loop that should run here, and whatever else gave a sign of life."""
     now = timezone.now()
     beats = {beat.name: beat for beat in LoopBeat.objects.all()}
-    every = _expected() | {name: beat.every for name, beat in beats.items() if beat.every}
+    every = expected_loops() | {name: beat.every for name, beat in beats.items() if beat.every}
     return [_age(name, every[name], beats.get(name), now) for name in sorted(every)]
 
 
@@ -116,7 +116,7 @@ def _age(name: str, every: float, beat: LoopBeat | None, now: datetime) -> LoopA
 
 
 @cache
-def _expected() -> dict[str, float]:
+def expected_loops() -> dict[str, float]:
     """The controller's loops, and the background functions, which answer a probe."""
     loops = {loop.name: loop.every for loop in all_loops()}
     return {**loops, FUNCTIONS: upkeep.PROBE_EVERY}
