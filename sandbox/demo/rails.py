@@ -17,7 +17,7 @@ from sandbox.samples import Sample
 from worker_image.switchyard_agent.shard import shard, spec_files
 
 SHARDS = 2
-RETRY_PAUSES = (0.2, 0.5, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0)
+RETRY_PAUSES = (0.2, 0.5, 1.0, *[2.0] * 30)
 IN_TURN = ("passing", "failing", "passing", "unbuildable", "passing", "unprepared")
 
 
