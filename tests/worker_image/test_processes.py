@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -54,6 +55,14 @@ def test_a_folder_that_is_not_there_is_a_failed_step(tmp_path: Path) -> None:
 def test_the_timeout_carries_the_exit_code_that_it_caused(tmp_path: Path) -> None:
     with pytest.raises(TimedOut) as caught:
         sh("sleep 300", tmp_path, by=runner(0.3))
+    assert caught.value.exit_code == 143
+
+
+def test_a_command_that_is_ended_just_before_the_agent_counts_as_stopped(tmp_path: Path) -> None:
+    stop = Stop(1)
+    threading.Timer(0.2, stop.request, ("terminated",)).start()
+    with pytest.raises(Stopped, match="terminated") as caught:
+        sh("kill -15 $$", tmp_path, by=runner(stop=stop))
     assert caught.value.exit_code == 143
 
 

@@ -22,6 +22,8 @@ LOOK_UP_SECONDS = 0.2
 # Beyond the grace: for the keeper to kill what did not end by itself.
 KEEPER_SECONDS = 15.0
 PIPE_BYTES = 64 * 1024
+SIGNALLED = 128
+SHUTDOWN_SECONDS = 0.5
 
 Sink = Callable[[bytes], None]
 
@@ -44,6 +46,10 @@ class Runner:
             interruption = self._pass_on(keeper, sink)
         finally:
             code = self._end(keeper)
+        if interruption is None and code > SIGNALLED:
+            # A machine that shuts down tells everybody to end, the command perhaps first.
+            self.stop.requested.wait(SHUTDOWN_SECONDS)
+            interruption = self._interruption()
         if interruption:
             raise type(interruption)(str(interruption), exit_code=code)
         return code
