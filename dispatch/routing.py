@@ -10,11 +10,16 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
-from dispatch import backends
+from dispatch import backends, prepared
 from dispatch.backends import TaskSpec
-from dispatch.models.rollout import TrafficSplit
 
 BUCKETS = 100_000
+NEWEST_SPLIT = """
+    SELECT split.id, split.weight, rollout.salt
+    FROM dispatch_trafficsplit AS split JOIN dispatch_rollout AS rollout
+        ON rollout.id = split.rollout_id
+    ORDER BY split.rollout_id DESC, split.id DESC LIMIT 1
+"""
 
 
 def bucket_of(salt: str, key: str) -> int:
@@ -92,12 +97,11 @@ def _by_hash(split: Split, key: str, reasons: list[str]) -> Decision:
 def current_split() -> Split:
     """The open Rollout's newest entry; without one, the last closed Rollout's; else weight 0."""
     old, new = settings.ROLLOUT["old"], settings.ROLLOUT["new"]
-    newest = TrafficSplit.objects.select_related("rollout").order_by("-rollout_id", "-id").first()
-    if newest is None:
+    newest = prepared.run(NEWEST_SPLIT, [])
+    if not newest:
         return Split(old=old, new=new)
-    return Split(
-        old=old, new=new, salt=newest.rollout.salt, weight=newest.weight, version=newest.pk
-    )
+    version, weight, salt = newest[0]
+    return Split(old=old, new=new, salt=salt, weight=weight, version=version)
 
 
 def refusals(spec: TaskSpec) -> dict[str, tuple[str, ...]]:

@@ -1,18 +1,29 @@
-"""Turning a checked request into a suite run and its Tasks: all of it, or nothing.
+"""Turning a checked request into a suite run and its Tasks: all of it, or nothing."""
 
-Whoever calls this opens the transaction; after it has committed, `wake.send("queue")` is due.
-"""
-
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
-from django.db.models import OuterRef, Subquery
+from django.db import DEFAULT_DB_ALIAS
+from django.http import HttpResponse
 
-from dispatch import backends, encryption, placement
+from dispatch import backends, encryption, placement, prepared
+from dispatch.api.idempotency import Key, Made
 from dispatch.api.problems import Conflict, Refused
-from dispatch.models import ApiClient, Assignment, SuiteRun, Task, TaskEvent, TaskSecret
+from dispatch.api.storing import KeyTaken, OrderIndexTaken, Rows, SuiteRunThere, store
+from dispatch.models import (
+    ApiClient,
+    Assignment,
+    IdempotencyKey,
+    SuiteRun,
+    Task,
+    TaskEvent,
+    TaskSecret,
+)
 
 SHARED = (
     "repository",
@@ -32,67 +43,116 @@ TOO_LONG_TO_TELL = frozenset({"compose_text", "dockerfile_text"})
 OWN = ("order_index", "priority", "timeout_seconds", "command", "test_files", "labels")
 
 
+NEEDED = [
+    field.name
+    for field in SuiteRun._meta.concrete_fields
+    if field.name in ("id", "account", "suite_run_id", "backend", "rule", *SHARED)
+]
+STORED = f"""
+    SELECT {", ".join(f'"{name}"' for name in NEEDED)},
+        (SELECT client_id FROM dispatch_task WHERE dispatch_task.suite_run_id = run.id LIMIT 1)
+    FROM dispatch_suiterun AS run WHERE account = %s AND run.suite_run_id = %s
+"""
+TRIES = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A checked request: what the Tasks share, and what each has of its own."""
+
+    client: ApiClient
+    shared: Mapping[str, Any]
+    shards: Sequence[Mapping[str, Any]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
+    """A suite run and new Tasks of it. `new`: the suite run is new as well."""
+
     suite_run: SuiteRun
     tasks: list[Task]
+    secrets: list[TaskSecret]
+    new: bool
 
 
-def accept(
-    client: ApiClient, shared: Mapping[str, Any], shards: Sequence[Mapping[str, Any]]
-) -> Accepted:
-    """Store a suite run, if it is new, and these Tasks of it, in the caller's transaction.
+def accept(order: Order, key: Key | None, make: Callable[[Accepted], Made]) -> HttpResponse:
+    """Store a suite run, if it is new, and these Tasks of it; `make` words the answer.
 
-    Raises Refused where they contradict the stored suite run or its backend cannot run them,
-    and IntegrityError where an order index is taken (`taken` then tells which).
+    Raises Refused where they contradict the stored suite run or its backend cannot run them, and
+    Conflict where an order index is taken. A key that was used before gets its answer again.
     """
-    shards = sorted(shards, key=lambda shard: int(shard["order_index"]))
-    suite_run = _suite_run(client, shared, shards[0])
+    try:
+        return _accept(order, key, make)
+    except (KeyTaken, Refused, Conflict):
+        replay = key and key.replay()
+        if not replay:
+            raise
+        return replay
+
+
+def _accept(order: Order, key: Key | None, make: Callable[[Accepted], Made]) -> HttpResponse:
+    for _ in range(TRIES):
+        accepted = _prepared(order)
+        made = make(accepted)
+        answer = made.answer()
+        with suppress(SuiteRunThere):
+            try:
+                store(_rows(accepted, key.row(made, answer) if key else None))
+            except OrderIndexTaken:
+                raise _conflict(order) from None
+            return answer
+    raise Conflict({"suite_run_id": "Is being stored by others all the time: try again."})
+
+
+def _prepared(order: Order) -> Accepted:
+    shards = sorted(order.shards, key=lambda shard: int(shard["order_index"]))
+    stored = _stored(order.shared)
+    if stored is not None:
+        check_same(order.client, stored, order.shared)
+    suite_run = stored or decided(order.shared, shards[0])
     _check_eligible(suite_run, shards)
-    tasks = [_task(client, suite_run, shard) for shard in shards]
-    Task.objects.bulk_create(tasks)
-    Assignment.objects.bulk_create([_assignment(task, suite_run) for task in tasks])
-    TaskEvent.objects.bulk_create([_event(task, suite_run) for task in tasks])
-    TaskSecret.objects.bulk_create(
-        [_secret(task, shard) for task, shard in zip(tasks, shards, strict=True)]
+    tasks = [_task(order.client, suite_run, shard) for shard in shards]
+    secrets = [_secret(task, shard) for task, shard in zip(tasks, shards, strict=True)]
+    return Accepted(suite_run=suite_run, tasks=tasks, secrets=secrets, new=stored is None)
+
+
+def _rows(accepted: Accepted, answer: IdempotencyKey | None) -> Rows:
+    suite_run, tasks = accepted.suite_run, accepted.tasks
+    return Rows(
+        answer=answer,
+        suite_run=suite_run if accepted.new else None,
+        tasks=tasks,
+        assignments=[_assignment(task, suite_run) for task in tasks],
+        events=[_event(task, suite_run) for task in tasks],
+        secrets=accepted.secrets,
     )
-    return Accepted(suite_run=suite_run, tasks=tasks)
 
 
-def taken(shared: Mapping[str, Any], shards: Sequence[Mapping[str, Any]]) -> Conflict | None:
+def _conflict(order: Order) -> Conflict:
     """Which of the order indexes the suite run has already."""
-    wanted = [shard["order_index"] for shard in shards]
     rows = Task.objects.filter(
-        suite_run__account=shared["account"],
-        suite_run__suite_run_id=shared["suite_run_id"],
-        order_index__in=wanted,
+        suite_run__account=order.shared["account"],
+        suite_run__suite_run_id=order.shared["suite_run_id"],
+        order_index__in=[shard["order_index"] for shard in order.shards],
     )
-    there = sorted(rows.values_list("order_index", flat=True))
-    if not there:
-        return None
-    numbers = ", ".join(str(number) for number in there)
-    message = f"{numbers} of this suite run exists already: number each Task once."
+    numbers = sorted(rows.values_list("order_index", flat=True))
+    there = ", ".join(str(number) for number in numbers)
+    message = f"{there} of this suite run exists already: number each Task once."
     return Conflict({"order_index": message})
 
 
-def _suite_run(client: ApiClient, shared: Mapping[str, Any], first: Mapping[str, Any]) -> SuiteRun:
-    """The stored one, or a new one with its decision; of two at the same moment one is kept."""
-    stored = _stored(shared)
-    if stored is None:
-        new = decided(shared, first)
-        SuiteRun.objects.bulk_create([new], ignore_conflicts=True)
-        stored = _stored(shared)
-        assert stored is not None, "a suite run is never deleted"
-        if stored.pk == new.pk:
-            return new
-    check_same(client, stored, shared)
-    return stored
-
-
-def _stored(shared: Mapping[str, Any]) -> SuiteRun | None:
-    rows = SuiteRun.objects.filter(account=shared["account"], suite_run_id=shared["suite_run_id"])
-    owner = Task.objects.filter(suite_run=OuterRef("pk")).values("client_id")[:1]
-    return rows.annotate(client_id=Subquery(owner)).first()
+def _stored(shared: Mapping[str, Any]) -> Any:
+    """The suite run that is there, with the client whose Tasks it has as `client_id`. Of its
+    columns only those are loaded that are needed here."""
+    found = prepared.run(STORED, [shared["account"], shared["suite_run_id"]])
+    if not found:
+        return None
+    values = dict(zip(NEEDED, found[0], strict=False))
+    values["id"] = UUID(str(values["id"]))
+    values["paths"] = json.loads(values["paths"])
+    suite_run: Any = SuiteRun.from_db(DEFAULT_DB_ALIAS, NEEDED, list(values.values()))
+    suite_run.client_id = found[0][-1]
+    return suite_run
 
 
 def decided(shared: Mapping[str, Any], first: Mapping[str, Any]) -> SuiteRun:

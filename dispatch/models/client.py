@@ -1,15 +1,23 @@
 import hashlib
+import json
 import secrets
 from datetime import datetime, timedelta
 
-from django.db import models, transaction
-from django.db.models import Q
+from django.db import DEFAULT_DB_ALIAS, models, transaction
 from django.utils import timezone
 
+from dispatch import prepared
 from dispatch.models.ledger import AuditEntry
 
 SCOPES = ("tasks:read", "tasks:write", "rollout:read", "rollout:write")
 LAST_USED_RESOLUTION = timedelta(minutes=1)
+USABLE_KEY = """
+    SELECT key.id, key.name, key.scopes, client.id, client.name,
+        coalesce(key.last_used_at > %s, false)
+    FROM dispatch_apikey AS key JOIN dispatch_apiclient AS client ON client.id = key.client_id
+    WHERE key.digest = %s AND key.revoked_at IS NULL
+    AND (key.expires_at IS NULL OR key.expires_at > %s)
+"""
 
 
 class ApiClient(models.Model):
@@ -38,6 +46,7 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+    fresh = False  # `find` saw that `last_used_at` needs no update yet
 
     def __str__(self) -> str:
         return f"{self.client} {self.name}"
@@ -64,16 +73,23 @@ class ApiKey(models.Model):
 
     @classmethod
     def find(cls, secret: str) -> "ApiKey | None":
-        """The usable key with this secret: not revoked, not expired."""
-        usable = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
-        keys = cls.objects.select_related("client")
-        return keys.filter(usable, digest=cls.digest_of(secret)).first()
+        """The usable key with this secret: not revoked, not expired. Only its name, scopes and
+        client are loaded."""
+        now = timezone.now()
+        found = prepared.run(USABLE_KEY, [now - LAST_USED_RESOLUTION, cls.digest_of(secret), now])
+        if not found:
+            return None
+        key_id, name, scopes, client_id, client_name, fresh = found[0]
+        key = cls.from_db(DEFAULT_DB_ALIAS, ["id", "name"], [key_id, name])
+        key.scopes = json.loads(scopes)
+        key.client = ApiClient.from_db(DEFAULT_DB_ALIAS, ["id", "name"], [client_id, client_name])
+        key.fresh = bool(fresh)
+        return key
 
     def touch(self) -> None:
         """Keep `last_used_at` true to the minute, without a write on each request."""
-        now = timezone.now()
-        if self.last_used_at is None or now - self.last_used_at > LAST_USED_RESOLUTION:
-            ApiKey.objects.filter(pk=self.pk).update(last_used_at=now)
+        if not self.fresh:
+            ApiKey.objects.filter(pk=self.pk).update(last_used_at=timezone.now())
 
     def revoke(self, *, actor: str, reason: str) -> bool:
         """Make it useless for ever; False where somebody did so before."""
