@@ -31,7 +31,7 @@ test-crash: setup-dev ## Kill processes at random while Tasks run (ARGS="--seed 
 	@exec $(PY) -m tests.crash $(ARGS)
 
 bench: setup-dev ## Measure the speed of the parts that must be fast
-	@exec $(PY) -m bench $(ARGS)
+	@exec $(PY) -m tests.bench $(ARGS)
 
 lint: setup-dev ## Check style and types
 	$(VENV)/bin/ruff check .

@@ -9,7 +9,7 @@ from tests.architecture.source_tree import Module, SourceTree
 # In an image the agent's package stands alone, so it has two names.
 AGENT = {"worker_image", "switchyard_agent"}
 APPS = {"controlplane", "dispatch", "droplets", "kube"} | AGENT
-OURS = APPS | {"sandbox", "tests", "bench", "templates", "clients", "ops", "docs"}
+OURS = APPS | {"sandbox", "tests", "templates", "clients", "ops", "docs"}
 # A folder that is not named here may import nothing of ours.
 MAY_IMPORT: dict[str, set[str]] = {
     "controlplane": {"dispatch"},
@@ -18,7 +18,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "kube": {"dispatch"},
     "worker_image": AGENT,
     "sandbox": APPS - {"controlplane"},
-    "bench": OURS,
     "tests": OURS,
 }
 # The one place that names the backends.

@@ -1,0 +1,40 @@
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """How much is measured. Times are seconds."""
+
+    create_rounds: int
+    create_requests: int
+    place_rounds: int
+    place_count: int
+    queued: int
+    finished: int
+    poll_rounds: int
+    poll_requests: int
+    assignments: int
+
+
+FULL = Scale(
+    create_rounds=24,
+    create_requests=120,
+    place_rounds=24,
+    place_count=400,
+    queued=100_000,
+    finished=1_000_000,
+    poll_rounds=20,
+    poll_requests=500,
+    assignments=600,
+)
+QUICK = Scale(
+    create_rounds=6,
+    create_requests=60,
+    place_rounds=6,
+    place_count=200,
+    queued=20_000,
+    finished=20_000,
+    poll_rounds=6,
+    poll_requests=300,
+    assignments=300,
+)
