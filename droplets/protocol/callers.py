@@ -24,7 +24,7 @@ UNKNOWN = "Unauthorized"
 
 def credentials(request: HttpRequest) -> tuple[UUID, str]:
     """The Worker's id and its token from HTTP Basic. Raises Refusal."""
-    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, encoded = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     try:
         text = b64decode(encoded, validate=True).decode()
         user, _, token = text.partition(":")

@@ -2,11 +2,11 @@
 times a second. One read, no objects, and a write in 15 seconds while there is nothing to do.
 """
 
-import hmac
 import json
 import logging
 import time
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from cryptography.fernet import InvalidToken
@@ -33,21 +33,47 @@ from droplets.protocol.callers import (
 from droplets.protocol.item import env_vars_of, item
 from droplets.protocol.readiness import become_ready
 
-QUIET_SECONDS = 0.95
+# A Worker's own empty answer is repeated from memory for so long: over one poll a second costs
+# nothing. What one read says of all idle Workers serves the others' polls for a moment, too
+# short to delay work noticeably: a storm of polls costs a handful of reads a second.
+OWN_SECONDS = 0.95
+SHARED_SECONDS = 0.2
 MOST_REMEMBERED = 10_000
 
 logger = logging.getLogger(__name__)
 
 READ = """
-SELECT w.state, w.token_digest, w.last_seen_at > %s,
+SELECT w.id, w.state, w.token_digest, w.last_seen_at > %s,
        a.id IS NOT NULL AND a.closed_at IS NULL AND a.external_id = %s,
        a.released_at < %s
 FROM droplets_worker w LEFT JOIN dispatch_assignment a ON a.id = w.assignment_id
-WHERE w.id = %s AND w.destroyed_at IS NULL
+WHERE w.destroyed_at IS NULL AND (w.id = %s OR w.state = 'idle')
 """
 
-# Workers that were just told that there is nothing: when, and the token that they had shown.
-_quiet: dict[UUID, tuple[float, str]] = {}
+
+class Memory:
+    """Workers for which there was nothing when the database was last read, by id: until when
+    that is repeated, and the digest of an imported one's token."""
+
+    def __init__(self) -> None:
+        self._until: dict[UUID, float] = {}
+        self._digests: dict[UUID, str] = {}
+
+    def says_nothing(self, worker_id: UUID, token: str) -> bool:
+        if self._until.get(worker_id, 0.0) < time.monotonic():
+            return False
+        return is_token(worker_id, token, self._digests.get(worker_id, ""))
+
+    def keep(self, worker_id: UUID, digest: str, seconds: float) -> None:
+        if len(self._until) >= MOST_REMEMBERED:
+            self._until.clear()
+            self._digests.clear()
+        until = time.monotonic() + seconds
+        self._until[worker_id] = max(until, self._until.get(worker_id, 0.0))
+        self._digests[worker_id] = digest
+
+
+_memory = Memory()
 
 
 @unlogged
@@ -57,46 +83,56 @@ def worker_assignments(request: HttpRequest, worker_id: str) -> HttpResponse:
     with a 200, and `[]` rather than an error wherever that is true for the agent that asks."""
     caller, token = credentials(request)
     check_address(caller, worker_id)
-    if _was_just_told(caller, token):
+    if _memory.says_nothing(caller, token):
         return _array([])
     try:
-        found = _ask(caller, token)
+        return _array(_ask(caller, token))
     except (DatabaseError, InterfaceError):
         return _without_database(request, caller, token)
-    if not found:
-        _remember(caller, token)
-    return _array(found)
 
 
 def _array(items: list[dict[str, Any]]) -> HttpResponse:
     return HttpResponse(json.dumps(items), content_type="application/json; charset=utf-8")
 
 
-def _was_just_told(worker_id: UUID, token: str) -> bool:
-    told_at, known = _quiet.get(worker_id, (0.0, ""))
-    if time.monotonic() - told_at > QUIET_SECONDS:
-        return False
-    return hmac.compare_digest(known.encode(), token.encode())
-
-
-def _remember(worker_id: UUID, token: str) -> None:
-    if len(_quiet) >= MOST_REMEMBERED:
-        _quiet.clear()
-    _quiet[worker_id] = (time.monotonic(), token)
-
-
 def _ask(worker_id: UUID, token: str) -> list[dict[str, Any]]:
-    state, digest, fresh, has_work, dead = _read(worker_id)
-    if dead or not is_token(worker_id, token, digest):
+    row = _read(worker_id)
+    if row is None or row.dead or not is_token(worker_id, token, row.digest):
         raise Refusal(401, UNKNOWN)
-    if not fresh:
+    if not row.fresh:
         mark_seen(worker_id)
-    if state == WorkerState.PROVISIONING:
+    if row.state == WorkerState.PROVISIONING:
         become_ready(worker_id)
-    return _hand_out(worker_id) if has_work and state == WorkerState.BUSY else []
+    found = _hand_out(worker_id) if row.has_work and row.state == WorkerState.BUSY else []
+    if not found:
+        _memory.keep(worker_id, row.digest, OWN_SECONDS)
+    return found
 
 
-def _read(worker_id: UUID) -> tuple[str, str, bool, bool, bool]:
+class Row(NamedTuple):
+    """`fresh`: seen so recently that it need not be written again. `dead`: its token is."""
+
+    worker_id: UUID
+    state: str
+    digest: str
+    fresh: bool | None
+    has_work: bool | None
+    dead: bool | None
+
+
+def _read(worker_id: UUID) -> Row | None:
+    """The row of one Worker. What the same read says of the idle ones is remembered; those who
+    have to be marked as seen are not among them, so that their own poll does it."""
+    own = None
+    for row in _rows(worker_id):
+        if row.worker_id == worker_id:
+            own = row
+        elif row.fresh:
+            _memory.keep(row.worker_id, row.digest, SHARED_SECONDS)
+    return own
+
+
+def _rows(worker_id: UUID) -> Iterator[Row]:
     now = timezone.now()
     adapt = connection.ops.adapt_datetimefield_value
     values = [
@@ -105,12 +141,12 @@ def _read(worker_id: UUID) -> tuple[str, str, bool, bool, bool]:
         adapt(now - TOKEN_LIFE_AFTER_RELEASE),
         worker_id if connection.features.has_native_uuid_field else worker_id.hex,
     ]
+    # Whether the connection still lives shows by itself here; asking first costs as much again.
+    connection.health_check_done = True
     with connection.cursor() as cursor:
         cursor.execute(READ, values)
-        row: tuple[str, str, bool, bool, bool] | None = cursor.fetchone()
-    if row is None:
-        raise Refusal(401, UNKNOWN)
-    return row
+        for key, *rest in cursor.fetchall():
+            yield Row(key if isinstance(key, UUID) else UUID(key), *rest)
 
 
 def _hand_out(worker_id: UUID) -> list[dict[str, Any]]:

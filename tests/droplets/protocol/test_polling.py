@@ -1,5 +1,6 @@
 """The poll: cheap while there is nothing, and never an answer that harms an agent."""
 
+import hashlib
 import json
 from datetime import timedelta
 from typing import Any
@@ -30,7 +31,8 @@ ITEM_KEYS = [
 @pytest.fixture
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every poll looks into the database."""
-    monkeypatch.setattr(polling, "QUIET_SECONDS", -1.0)
+    monkeypatch.setattr(polling, "OWN_SECONDS", -1.0)
+    monkeypatch.setattr(polling, "SHARED_SECONDS", -1.0)
 
 
 def idle_agent(**facts: Any) -> Agent:
@@ -67,6 +69,32 @@ def test_over_one_poll_a_second_is_answered_from_memory() -> None:
         answers = [agent.poll() for _ in range(20)]
     assert {(answer.status_code, answer.content) for answer in answers} == {(200, b"[]")}
     assert len(queries) == 0
+
+
+def test_one_read_serves_the_polls_of_all_idle_workers_for_a_moment() -> None:
+    agents = [idle_agent() for _ in range(20)]
+    with CaptureQueriesContext(connection) as queries:
+        answers = [agent.poll() for agent in agents]
+    assert {(answer.status_code, answer.content) for answer in answers} == {(200, b"[]")}
+    assert len(queries) < 5
+
+
+def test_a_worker_that_has_to_be_marked_as_seen_is_not_served_from_anothers_read() -> None:
+    stale = idle_agent(last_seen_at=timezone.now() - timedelta(seconds=16))
+    idle_agent().poll()
+    before = Worker.objects.get(pk=stale.worker_id).last_seen_at
+    stale.poll()
+    assert Worker.objects.get(pk=stale.worker_id).last_seen_at != before
+
+
+def test_memory_of_anothers_read_is_no_way_around_the_token_either() -> None:
+    agent, digest = idle_agent(), hashlib.sha256(b"of-rails").hexdigest()
+    imported = Agent(make_worker(last_seen_at=timezone.now(), token_digest=digest))
+    idle_agent().poll()
+    agent.token += "x"
+    assert (agent.poll().status_code, imported.poll().status_code) == (401, 401)
+    imported.token = "of-rails"
+    assert imported.poll().status_code == 200
 
 
 def test_memory_is_no_way_around_the_token() -> None:
