@@ -27,6 +27,11 @@ def spec_of(
     )
 
 
+def spec_of_task(task: Task) -> TaskSpec:
+    files = None if task.test_files is None else tuple(task.test_files)
+    return spec_of(task.suite_run, task.command, files)
+
+
 def decide_for(suite_run: SuiteRun, spec: TaskSpec) -> Decision:
     """The decision for a suite run whose first Task has this spec, under the split in force."""
     split = routing.current_split()
@@ -66,11 +71,7 @@ def rehome() -> None:
 
 def _first_spec(suite_run: SuiteRun) -> TaskSpec | None:
     task = Task.objects.filter(suite_run=suite_run).order_by("id").first()
-    return None if task is None else spec_of(suite_run, task.command, _files(task))
-
-
-def _files(task: Task) -> tuple[str, ...] | None:
-    return None if task.test_files is None else tuple(task.test_files)
+    return None if task is None else spec_of_task(task)
 
 
 def _settle(suite_run: SuiteRun) -> None:
@@ -93,8 +94,7 @@ def _move(assignment: Assignment) -> None:
         assignment.close(Category.UNKNOWN, sentence)
         return
     task = assignment.task
-    spec = spec_of(task.suite_run, task.command, _files(task))
-    backend = decide_for(task.suite_run, spec).backend
+    backend = decide_for(task.suite_run, spec_of_task(task)).backend
     rows = Assignment.objects.filter(pk=assignment.pk, external_id=None, closed_at=None)
     if rows.update(backend=backend):
         assignment.note("task.rehomed", left=gone, backend=backend)

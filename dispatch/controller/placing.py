@@ -30,7 +30,7 @@ def loop(backend: str) -> Loop:
         name=f"place {backend}",
         step=Placing(backend).step,
         every=settings.SWEEP_SECONDS,
-        wakes=frozenset({"queue", "workers", f"placed {backend}"}),
+        wakes=frozenset({"queue", "closed", "workers", f"placed {backend}"}),
     )
 
 

@@ -7,9 +7,10 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from dispatch import wake
+from dispatch.following import NextAttempt, after
 from dispatch.ids import new_id
 from dispatch.models.task import Task, TaskSecret
-from dispatch.outcomes import MAX_PRIMARY_ATTEMPTS, OUTCOMES, TERMINAL, Category, TaskState
+from dispatch.outcomes import OUTCOMES, TERMINAL, Category, TaskState
 
 HEARD_RESOLUTION = timedelta(seconds=15)
 PHASES = ("claimed", "cloned", "built", "services_ready", "tests_started", "reported")
@@ -36,6 +37,7 @@ class Assignment(models.Model):
     backend = models.CharField(max_length=40, blank=True)
     external_id = models.CharField(max_length=100, null=True)
     priority = models.SmallIntegerField(default=0)
+    size_class = models.PositiveSmallIntegerField(default=0)
     instance = models.CharField(max_length=100, blank=True)
 
     created_at = models.DateTimeField(default=timezone.now)
@@ -180,18 +182,17 @@ class Assignment(models.Model):
                 return False
             if self.purpose == Purpose.PRIMARY:
                 self._end_attempt(facts or {})
-        wake.send("queue")
+        wake.send("closed")
         return True
 
     def _end_attempt(self, facts: dict[str, Any]) -> None:
-        outcome = OUTCOMES[self.category]
         facts = {**facts, "category": self.category, "sentence": self.sentence}
-        if outcome.again and self._attempts() < MAX_PRIMARY_ATTEMPTS:
-            self.move_task(TaskState.QUEUED, **facts)
-            self._next_attempt()
-            return
-        self.move_task(outcome.task, **facts)
-        self._forget_secrets()
+        following = after(self)
+        if following is None:
+            self.move_task(OUTCOMES[self.category].task, **facts)
+            self._forget_secrets()
+        elif self.move_task(TaskState.QUEUED, **facts, next_backend=following.backend):
+            self._next_attempt(following)
 
     def _forget_secrets(self) -> None:
         """The secrets go with their Task, but not before the last agent that was given them is
@@ -201,16 +202,15 @@ class Assignment(models.Model):
         if not rows.exists():
             TaskSecret.objects.filter(task_id=self.task_id, task__state__in=TERMINAL).delete()
 
-    def _attempts(self) -> int:
-        rows = Assignment.objects.filter(task_id=self.task_id, purpose=Purpose.PRIMARY)
-        return rows.count()
-
-    def _next_attempt(self) -> None:
+    def _next_attempt(self, following: NextAttempt) -> None:
+        if following.fallback:
+            Task.objects.filter(pk=self.task_id).update(fell_back_at=timezone.now())
         last = Assignment.objects.filter(task_id=self.task_id).aggregate(n=models.Max("number"))
         Assignment.objects.create(
             task_id=self.task_id,
             number=last["n"] + 1,
-            backend=self.backend,
+            backend=following.backend,
+            size_class=following.size_class,
             priority=self.priority,
         )
 

@@ -30,6 +30,7 @@ class Task(models.Model):
     webhook_seq = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True)
+    fell_back_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -43,6 +44,11 @@ class Task(models.Model):
                 fields=["id"],
                 condition=models.Q(state__in=["queued", "assigned", "running"]),
                 name="tasks_not_ended",
+            ),
+            models.Index(
+                fields=["fell_back_at"],
+                condition=models.Q(fell_back_at__isnull=False),
+                name="tasks_fallen_back",
             ),
         ]
 

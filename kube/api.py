@@ -1,0 +1,242 @@
+"""The Kubernetes API as far as we need it: raw JSON both ways through the official client.
+
+The client's models are left aside: they cost many times the CPU on lists, refuse unknown fields
+and raise on incomplete answers. Its configuration, authentication and transport are used as they
+are. Every call has a timeout and one error class per reaction.
+"""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+from urllib.parse import quote, urlencode
+
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from dispatch.backends import BackendError, NoCapacity, Rejected, Unavailable
+
+Json = dict[str, Any]
+MERGE_PATCH = "application/merge-patch+json"
+
+
+class AlreadyThere(BackendError):
+    """409 on create: something has this name. Look whether it is ours."""
+
+
+class Conflict(BackendError):
+    """409: it changed meanwhile, or the preconditions did not hold. Read it again."""
+
+
+class NotThere(BackendError):
+    """404: it does not exist (any more)."""
+
+
+class Expired(BackendError):
+    """410: the resource version is too old. List again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    body: Json
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass
+class Pace:
+    """At most `per_second` calls a second, after a burst of as many."""
+
+    per_second: float
+    _next: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def wait(self) -> None:
+        with self._lock:
+            now = time.monotonic()
+            self._next = max(self._next, now - 1.0) + 1.0 / self.per_second
+            pause = self._next - now
+        if pause > 0:
+            time.sleep(pause)
+
+
+class Cluster:
+    """One API server, one namespace. Safe to share between threads; made anew after a fork."""
+
+    def __init__(
+        self, kubeconfig: str, namespace: str, *, timeout: float, per_second: float, threads: int
+    ) -> None:
+        self.namespace = namespace
+        self._kubeconfig = kubeconfig
+        self._timeout = timeout
+        self._pace = Pace(per_second=per_second)
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._client: client.ApiClient | None = None
+        self._process = 0
+
+    def get(self, kind: str, name: str) -> Json:
+        """A live read. Raises NotThere."""
+        return self._call("GET", self._path(kind, name)).body
+
+    def list(self, kind: str, **query: str) -> Json:
+        """The List object: items and the resource version to watch from. Complete, or an error."""
+        return self._call("GET", self._path(kind), query=query).body
+
+    def create(self, kind: str, body: Json) -> Answer:
+        """Strict: an unknown field is refused. Raises AlreadyThere."""
+        return self._call("POST", self._path(kind), {"fieldValidation": "Strict"}, body)
+
+    def patch(self, kind: str, name: str, body: Json) -> Json:
+        """A merge patch. Raises NotThere, or Conflict where metadata.uid or resourceVersion of
+        the patch is not the object's."""
+        return self._call("PATCH", self._path(kind, name), None, body).body
+
+    def delete(self, kind: str, name: str, uid: str) -> None:
+        """In the background, and only the object with this UID; gone is success, another object
+        of the same name too."""
+        options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        try:
+            self._call("DELETE", self._path(kind, name), None, options)
+        except (NotThere, Conflict):
+            return
+
+    def watch(
+        self, kind: str, resource_version: str, silence: float, **query: str
+    ) -> Iterator[Json]:
+        """Events from a version on, until the server ends the watch. Nothing for `silence`
+        seconds, not even a bookmark, raises Unavailable."""
+        asked = {
+            **query,
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+        }
+        answer = self._send("GET", self._path(kind), asked, None, (self._timeout, silence))
+        try:
+            yield from (json.loads(line) for line in _lines(answer.response))
+        except (HTTPError, ValueError, OSError) as error:
+            raise Unavailable(f"the watch of {kind} broke: {error}") from None
+        finally:
+            answer.response.close()
+
+    def version(self) -> str:
+        return str(self._call("GET", "/version").body["gitVersion"])
+
+    def allowed(self, verb: str, group: str, resource: str) -> bool:
+        """Whether our credentials may do this in our namespace."""
+        wanted = {
+            "namespace": self.namespace,
+            "verb": verb,
+            "group": group,
+            "resource": resource,
+        }
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": wanted},
+        }
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        return bool(self._call("POST", path, None, review).body["status"]["allowed"])
+
+    def _path(self, kind: str, name: str = "") -> str:
+        group = "apis/batch/v1" if kind == "jobs" else "api/v1"
+        within = "" if kind == "nodes" else f"namespaces/{quote(self.namespace)}/"
+        return f"/{group}/{within}{kind}" + (f"/{quote(name)}" if name else "")
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Json | None = None,
+    ) -> Answer:
+        answer = self._send(method, path, query, body, self._timeout)
+        try:
+            text = answer.read()
+            parsed = json.loads(text) if text else {}
+        except (HTTPError, ValueError, OSError) as error:
+            raise Unavailable(f"{method} {path}: half an answer ({type(error).__name__})") from None
+        warnings = answer.headers.getlist("Warning") if answer.headers else []
+        return Answer(body=parsed, warnings=tuple(warnings))
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Json | None,
+        timeout: Any,
+    ) -> Any:
+        self._pace.wait()
+        api = self._api()
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        data: Json | str | None = body
+        if method == "PATCH":
+            headers["Content-Type"] = MERGE_PATCH
+            data = json.dumps(body)
+        api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        url = api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
+        try:
+            answer = api.rest_client.request(
+                method, url, headers=headers, body=data, _request_timeout=timeout
+            )
+        except (HTTPError, ApiException, OSError) as error:
+            raise Unavailable(f"{method} {path}: no answer ({type(error).__name__})") from None
+        if answer.status >= 400:
+            raise _reaction(method, path, answer)
+        return answer
+
+    def _api(self) -> client.ApiClient:
+        with self._lock:
+            if self._client is None or self._process != os.getpid():
+                self._client, self._process = self._connect(), os.getpid()
+            return self._client
+
+    def _connect(self) -> client.ApiClient:
+        settings = client.Configuration()
+        if self._kubeconfig:
+            config.load_kube_config(self._kubeconfig, client_configuration=settings)
+        else:
+            config.load_incluster_config(client_configuration=settings)
+        settings.retries = False
+        settings.connection_pool_maxsize = self._threads
+        return client.ApiClient(settings)
+
+
+def _lines(response: Any) -> Iterator[bytes]:
+    rest = b""
+    for chunk in response.stream(amt=None, decode_content=True):
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (line for line in whole if line)
+
+
+def _reaction(method: str, path: str, answer: Any) -> BackendError:
+    """One error class per reaction, from a Status object."""
+    status = _status(answer)
+    message = str(status.get("message") or answer.reason or answer.status)
+    text = f"{method} {path}: {answer.status} {message}"
+    if answer.status == 409:
+        exists = status.get("reason") == "AlreadyExists"
+        return AlreadyThere(text) if exists else Conflict(text)
+    if answer.status == 403 and "exceeded quota" in message:
+        return NoCapacity(text)
+    simple = {404: NotThere, 410: Expired, 400: Rejected, 413: Rejected, 422: Rejected}
+    if answer.status in simple:
+        return simple[answer.status](text)
+    return Unavailable(text, retry_after=_seconds(answer.headers.get("Retry-After")))
+
+
+def _status(answer: Any) -> Json:
+    try:
+        parsed = json.loads(answer.read() or b"{}")
+    except (HTTPError, ValueError, OSError):
+        return {}
+    return cast(Json, parsed) if isinstance(parsed, dict) else {}
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text and text.isdigit() else None

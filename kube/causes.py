@@ -1,0 +1,36 @@
+"""Tells whose fault a failed build or pull is, from the words of the program that failed. Pure."""
+
+from dispatch.outcomes import Category
+
+# The last line of Kaniko's output. Its exit code is the failed step's own, so it says nothing.
+CUSTOMER = (
+    "failed to execute command",
+    "parsing dockerfile",
+    "failed to get fileinfo",
+    "target build stage",
+)
+PUSHING = ("checking push permissions", "failed to push", "unable to complete operation")
+BASE_MISSING = ("manifest_unknown", "manifest unknown", "name_unknown", "not found")
+
+
+def builder_end(output: str) -> tuple[Category, str]:
+    """The category and the sentence for a builder that failed, from the tail of its output."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    last = lines[-1].strip() if lines else ""
+    words = last.lower()
+    if any(sign in words for sign in CUSTOMER):
+        return Category.BUILD_FAILED, f"A step of the Dockerfile failed: {last}"
+    if any(sign in words for sign in PUSHING):
+        return Category.REGISTRY_PUSH, last
+    if any(sign in words for sign in BASE_MISSING):
+        return Category.BASE_IMAGE_NOT_FOUND, f"The Dockerfile's base image is not found: {last}"
+    return Category.UNKNOWN, last or "the builder ended without a word"
+
+
+def pull_end(message: str) -> Category:
+    """Why an image could not be pulled: it is not there, not ours to pull, or out of reach."""
+    if ": not found" in message or "manifest unknown" in message:
+        return Category.IMAGE_PULL_NOT_FOUND
+    if "insufficient_scope" in message or "unexpected status: 401" in message:
+        return Category.IMAGE_PULL_AUTH
+    return Category.IMAGE_PULL_NETWORK
