@@ -2,11 +2,11 @@
 times a second. One read, no objects, and a write in 15 seconds while there is nothing to do.
 """
 
+import hmac
 import json
 import logging
 import time
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from cryptography.fernet import InvalidToken
@@ -33,47 +33,28 @@ from droplets.protocol.callers import (
 from droplets.protocol.item import env_vars_of, item
 from droplets.protocol.readiness import become_ready
 
-# A Worker's own empty answer is repeated from memory for so long: over one poll a second costs
-# nothing. What one read says of all idle Workers serves the others' polls for a moment, too
-# short to delay work noticeably: a storm of polls costs a handful of reads a second.
-OWN_SECONDS = 0.95
-SHARED_SECONDS = 0.2
+QUIET_SECONDS = 0.95
 MOST_REMEMBERED = 10_000
 
 logger = logging.getLogger(__name__)
 
 READ = """
-SELECT w.id, w.state, w.token_digest, w.last_seen_at > %s,
-       a.id IS NOT NULL AND a.closed_at IS NULL AND a.external_id = %s,
-       a.released_at < %s
+SELECT w.state, w.token_digest, w.last_seen_at > %(stale)s,
+       a.id IS NOT NULL AND a.closed_at IS NULL AND a.external_id = %(external_id)s,
+       a.released_at < %(dead)s
 FROM droplets_worker w LEFT JOIN dispatch_assignment a ON a.id = w.assignment_id
-WHERE w.destroyed_at IS NULL AND (w.id = %s OR w.state = 'idle')
+WHERE w.id = %(worker)s AND w.destroyed_at IS NULL
 """
+MARK = """
+UPDATE droplets_worker SET last_seen_at = %(now)s
+WHERE id = %(worker)s AND destroyed_at IS NULL
+  AND (last_seen_at IS NULL OR last_seen_at <= %(stale)s)
+"""
+# PostgreSQL does both in one round trip, which is most of what a poll costs.
+MARK_AND_READ = f"WITH seen AS ({MARK}) {READ}"
 
-
-class Memory:
-    """Workers for which there was nothing when the database was last read, by id: until when
-    that is repeated, and the digest of an imported one's token."""
-
-    def __init__(self) -> None:
-        self._until: dict[UUID, float] = {}
-        self._digests: dict[UUID, str] = {}
-
-    def says_nothing(self, worker_id: UUID, token: str) -> bool:
-        if self._until.get(worker_id, 0.0) < time.monotonic():
-            return False
-        return is_token(worker_id, token, self._digests.get(worker_id, ""))
-
-    def keep(self, worker_id: UUID, digest: str, seconds: float) -> None:
-        if len(self._until) >= MOST_REMEMBERED:
-            self._until.clear()
-            self._digests.clear()
-        until = time.monotonic() + seconds
-        self._until[worker_id] = max(until, self._until.get(worker_id, 0.0))
-        self._digests[worker_id] = digest
-
-
-_memory = Memory()
+# Workers that were just told that there is nothing: when, and the token that they had shown.
+_quiet: dict[UUID, tuple[float, str]] = {}
 
 
 @unlogged
@@ -83,7 +64,7 @@ def worker_assignments(request: HttpRequest, worker_id: str) -> HttpResponse:
     with a 200, and `[]` rather than an error wherever that is true for the agent that asks."""
     caller, token = credentials(request)
     check_address(caller, worker_id)
-    if _memory.says_nothing(caller, token):
+    if _was_just_told(caller, token):
         return _array([])
     try:
         return _array(_ask(caller, token))
@@ -95,58 +76,61 @@ def _array(items: list[dict[str, Any]]) -> HttpResponse:
     return HttpResponse(json.dumps(items), content_type="application/json; charset=utf-8")
 
 
+def _was_just_told(worker_id: UUID, token: str) -> bool:
+    told_at, known = _quiet.get(worker_id, (0.0, ""))
+    if time.monotonic() - told_at > QUIET_SECONDS:
+        return False
+    return hmac.compare_digest(known.encode(), token.encode())
+
+
+def _remember(worker_id: UUID, token: str) -> None:
+    if len(_quiet) >= MOST_REMEMBERED:
+        _quiet.clear()
+    _quiet[worker_id] = (time.monotonic(), token)
+
+
 def _ask(worker_id: UUID, token: str) -> list[dict[str, Any]]:
-    row = _read(worker_id)
-    if row is None or row.dead or not is_token(worker_id, token, row.digest):
-        raise Refusal(401, UNKNOWN)
-    if not row.fresh:
-        mark_seen(worker_id)
-    if row.state == WorkerState.PROVISIONING:
+    derived = tokens.verify("worker", worker_id, token)
+    state, has_work = _read(worker_id, token, derived)
+    if state == WorkerState.PROVISIONING:
         become_ready(worker_id)
-    found = _hand_out(worker_id) if row.has_work and row.state == WorkerState.BUSY else []
+    found = _hand_out(worker_id) if has_work and state == WorkerState.BUSY else []
     if not found:
-        _memory.keep(worker_id, row.digest, OWN_SECONDS)
+        _remember(worker_id, token)
     return found
 
 
-class Row(NamedTuple):
-    """`fresh`: seen so recently that it need not be written again. `dead`: its token is."""
-
-    worker_id: UUID
-    state: str
-    digest: str
-    fresh: bool | None
-    has_work: bool | None
-    dead: bool | None
-
-
-def _read(worker_id: UUID) -> Row | None:
-    """The row of one Worker. What the same read says of the idle ones is remembered; those who
-    have to be marked as seen are not among them, so that their own poll does it."""
-    own = None
-    for row in _rows(worker_id):
-        if row.worker_id == worker_id:
-            own = row
-        elif row.fresh:
-            _memory.keep(row.worker_id, row.digest, SHARED_SECONDS)
-    return own
+def _read(worker_id: UUID, token: str, derived: bool) -> tuple[str, bool]:
+    """The Worker's state and whether there is work for it; notes that it was heard. `derived`:
+    the token is known to be right, unless the Worker has another (an imported one has)."""
+    at_once = derived and connection.vendor == "postgresql"
+    row = _fetch(MARK_AND_READ if at_once else READ, worker_id)
+    if row is None:
+        raise Refusal(401, UNKNOWN)
+    state, digest, fresh, has_work, dead = row
+    if dead or not is_token(worker_id, token, digest):
+        raise Refusal(401, UNKNOWN)
+    if not (fresh or at_once):
+        mark_seen(worker_id)
+    return state, has_work
 
 
-def _rows(worker_id: UUID) -> Iterator[Row]:
-    now = timezone.now()
-    adapt = connection.ops.adapt_datetimefield_value
-    values = [
-        adapt(now - seen_resolution()),
-        str(worker_id),
-        adapt(now - TOKEN_LIFE_AFTER_RELEASE),
-        worker_id if connection.features.has_native_uuid_field else worker_id.hex,
-    ]
+def _fetch(statement: str, worker_id: UUID) -> tuple[str, str, bool, bool, bool] | None:
+    now, adapt = timezone.now(), connection.ops.adapt_datetimefield_value
+    native = connection.features.has_native_uuid_field
+    values = {
+        "now": adapt(now),
+        "stale": adapt(now - seen_resolution()),
+        "dead": adapt(now - TOKEN_LIFE_AFTER_RELEASE),
+        "external_id": str(worker_id),
+        "worker": worker_id if native else worker_id.hex,
+    }
     # Whether the connection still lives shows by itself here; asking first costs as much again.
     connection.health_check_done = True
     with connection.cursor() as cursor:
-        cursor.execute(READ, values)
-        for key, *rest in cursor.fetchall():
-            yield Row(key if isinstance(key, UUID) else UUID(key), *rest)
+        cursor.execute(statement, values)
+        row: tuple[str, str, bool, bool, bool] | None = cursor.fetchone()
+        return row
 
 
 def _hand_out(worker_id: UUID) -> list[dict[str, Any]]:
