@@ -45,9 +45,7 @@ def test_it_filters_by_account_and_by_a_part_of_the_repository(console: Client) 
 
 
 def test_the_search_finds_what_a_text_names(console: Client) -> None:
-    suite_run = make_suite_run(
-        suite_run_id="build-77", commit="cafe" * 10, branch="feature/vat-19"
-    )
+    suite_run = make_suite_run(suite_run_id="build-77", commit="cafe" * 10, branch="feature/vat-19")
     task, other = make_task(suite_run), make_task(make_suite_run(branch="main"))
     attempt = task.assignments.get()
     for text in ("build-77", "CAFEcafe", "vat-19", f" {task.pk} ", str(attempt.pk)):
@@ -126,4 +124,4 @@ def test_polling_gives_the_list_alone_and_older_pages_stand_still(console: Clien
     url = reverse("console:tasks")
     assert b"<html" not in console.get(url, headers={"HX-Request": "true"}).content
     assert b"hx-trigger" in console.get(url).content
-    assert b"hx-trigger" not in console.get(url, {"before": task.pk}).content
+    assert b"hx-trigger" not in console.get(url, {"before": str(task.pk)}).content
