@@ -99,11 +99,14 @@ def test_logs_are_base64_in_lines_of_60_with_a_newline_more_after_each_line(
     passing_run: tuple[ControlPlane, Agent],
 ) -> None:
     plane, _ = passing_run
-    bodies = [call.body for call in plane.named("POST test_output")]
-    encoded = [line for body in bodies for line in body.splitlines()]
-    assert max(map(len, encoded)) == 60
-    assert all(body.endswith(b"\n") for body in bodies)
-    assert b"examples, 0 failures\n\n" in base64.b64decode(bodies[-1])
+    calls = plane.named("POST test_output") + plane.named("POST system_logs")
+    bodies = [call.body for call in calls]
+    for body in bodies:
+        *full, last = body.splitlines(keepends=True)
+        assert {len(line) for line in full} <= {61} and 1 < len(last) <= 61
+        assert body.endswith(b"\n")
+    text = b"".join(map(base64.b64decode, bodies))
+    assert b"examples, 0 failures\n\n" in text and b"Ready for the tests\n\n" in text
 
 
 def test_a_chunk_of_a_log_says_where_it_begins(passing_run: tuple[ControlPlane, Agent]) -> None:

@@ -155,12 +155,12 @@ def test_a_timeout_ends_the_tests_and_is_never_a_pass(
     control_plane: ControlPlane, start_agent: StartAgent, samples: Samples, tmp_path: Path
 ) -> None:
     command = "trap 'exit 0' TERM\n" + long_tests(tmp_path / "pids")
-    control_plane.items = [sample_item(samples["passing"], command=command, timeout_seconds=2)]
+    control_plane.items = [sample_item(samples["passing"], command=command, timeout_seconds=4)]
     agent = start_agent()
     pids = wait_for_pids(tmp_path / "pids", 3)
     assert agent.end() == 0
     assert_gone(pids)
-    detail = "the Task's timeout is over: 2 seconds from the work order"
+    detail = "the Task's timeout is over: 4 seconds from the work order"
     assert control_plane.only("POST task_events timed_out").json["detail"] == detail
     assert detail in control_plane.text("system_logs")
     assert 'COMMAND_EXIT_CODE="0"' in control_plane.text("test_output")
@@ -187,7 +187,7 @@ def test_term_ends_an_idle_agent_at_once(
     began = time.monotonic()
     agent.process.send_signal(signal.SIGTERM)
     assert agent.end() == 0
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 def test_term_ends_the_work_and_leaves_nothing_running(
@@ -215,7 +215,7 @@ def test_term_is_obeyed_while_the_control_plane_is_away(
     pids = wait_for_pids(tmp_path / "pids", 3)
     control_plane.stop()
     agent.process.send_signal(signal.SIGTERM)
-    assert agent.end(seconds=10) == 0
+    assert agent.end(seconds=20) == 0
     assert_gone(pids)
 
 

@@ -37,7 +37,7 @@ def test_it_gives_up_at_the_deadline(control_plane: ControlPlane) -> None:
     began = time.monotonic()
     with pytest.raises(GaveUp, match="Connection refused"):
         wire(control_plane, 0.3).deliver(CALL)
-    assert 0.2 < time.monotonic() - began < 3
+    assert 0.2 < time.monotonic() - began < 10
 
 
 def test_one_try_is_one_try(control_plane: ControlPlane) -> None:
