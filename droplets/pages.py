@@ -184,7 +184,8 @@ def decommission(request: OperatorRequest, worker_id: UUID) -> HttpResponse:
     try:
         found.decommission(actor_of(request).name, form.cleaned_data["reason"])
     except DecommissionRefused as refusal:
-        form.add_error(None, str(refusal))
+        messages.error(request, str(refusal))
+        found.refresh_from_db()
         return _worker_page(request, found, decommission_form=form)
     messages.success(request, f"{found.name} is retired; its droplet is being destroyed.")
     return redirect("droplets:worker", found.pk)
