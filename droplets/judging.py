@@ -7,12 +7,12 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 
+from dispatch import verdict
 from dispatch.models import Assignment, LogChunk, TaskEvent
 from dispatch.reporting import log_tail, result_totals
-from droplets import verdict
+from dispatch.verdict import Ended, Evidence, Patience, Results
 from droplets.config import config
 from droplets.models import Worker, WorkerState
-from droplets.verdict import Ended, Evidence, Patience, Results
 
 TEST_STREAM = "test"
 AGENT_EVENT = "agent."

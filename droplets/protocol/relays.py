@@ -6,11 +6,10 @@ from functools import wraps
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from dispatch import wake
+from dispatch import github, wake
 from dispatch.models import Assignment, SuiteRun, Webhook
 from dispatch.reporting import LARGEST_COUNT
 from droplets.models import Worker
-from droplets.protocol import upstream
 from droplets.protocol.answers import Refusal, View, answered, plain
 from droplets.protocol.callers import caller, current_assignment
 from droplets.protocol.reports import fields, must_count
@@ -38,7 +37,7 @@ def github_tokens(request: HttpRequest) -> HttpResponse:
     wanted = fields(request).get("github_installation_id")
     if not assignment.live or wanted != assignment.task.suite_run.github_installation_id:
         raise Refusal(403, "Not this Worker's installation.")
-    return plain(upstream.token(request.body))
+    return plain(github.token(request.body))
 
 
 @answered("PATCH")

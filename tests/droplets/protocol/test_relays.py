@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from dispatch import github
 from dispatch.models import Assignment, SuiteRun, Webhook
 from dispatch.outcomes import Category
-from droplets.protocol import upstream
 from tests.droplets.protocol.agent import Agent, running
 from tests.factories import make_client, make_suite_run
 
@@ -56,7 +56,7 @@ class RailsHandler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def rails(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rails]:
-    monkeypatch.setattr(upstream, "_down_until", 0.0)
+    monkeypatch.setattr(github, "_down_until", 0.0)
     server = Rails()
     settings.GITHUB_TOKEN_UPSTREAM = {
         "url": server.url, "authorization": "Bearer service", "timeout": 5.0
@@ -160,7 +160,7 @@ def test_while_the_upstream_is_down_it_fails_fast(
     assert [ask(agent).content for _ in range(5)] == [b""] * 5
     assert (time.monotonic() - started < 0.3, len(rails.asked)) == (True, 1)
     rails.gate.set()
-    monkeypatch.setattr(upstream, "_down_until", time.monotonic() - 0.1)
+    monkeypatch.setattr(github, "_down_until", time.monotonic() - 0.1)
     assert ask(agent).content == TOKEN.encode()
 
 

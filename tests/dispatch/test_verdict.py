@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dispatch.outcomes import Category
-from droplets.verdict import Ended, Evidence, Patience, Results, Wait, judge
+from dispatch.verdict import Ended, Evidence, Patience, Results, Wait, judge
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PATIENCE = Patience(trailer=timedelta(seconds=10), report=timedelta(seconds=60))
