@@ -36,6 +36,6 @@ def _one_task(accepted: Accepted) -> Made:
 
 def _all_tasks(accepted: Accepted) -> Made:
     run = accepted.suite_run
-    query = urlencode({"account": run.account, "suite_run_id": run.suite_run_id})
+    query = urlencode({"account": run.account, "suite_run_id": run.suite_run_id}, safe=":@/")
     body = answers.suite_run(run, accepted.tasks)
     return Made(body=body, location=f"/api/v1/tasks?{query}")

@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
+MOST_NAMED = 20
 MESSAGES = {
     "required": "Is missing: add it.",
     "null": "Is null: leave it out, or give a value.",
@@ -93,6 +94,13 @@ class Items(serializers.ListField):
         "max_length": "Is too long: {max_length} entries are allowed.",
     }
 
+    def to_internal_value(self, data: Any) -> list[Any]:
+        """Too long a list is refused before its entries are looked at."""
+        if isinstance(data, list) and self.max_length is not None and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        found: list[Any] = super().to_internal_value(data)
+        return found
+
 
 class Request(serializers.Serializer[Any]):
     """What may be sent; any other name is refused.
@@ -104,14 +112,15 @@ class Request(serializers.Serializer[Any]):
     default_error_messages = {**MESSAGES, "invalid": "Is no object: put it in curly brackets."}
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        unknown = [name for name in data if name not in self.fields] if data else []
-        if isinstance(data, dict) and unknown:
-            raise ValidationError({name: self._advice(name) for name in unknown})
+        known = self.fields
+        unknown = [name for name in data if name not in known] if isinstance(data, dict) else []
+        if unknown:
+            raise ValidationError({name: self._advice(name) for name in unknown[:MOST_NAMED]})
         found: dict[str, Any] = super().to_internal_value(data)
         return found
 
     def _advice(self, name: str) -> str:
-        close = get_close_matches(name, self.fields, n=1)
+        close = get_close_matches(name, self.fields, n=1, cutoff=0.75)
         return f"Is unknown: did you mean {close[0]}?" if close else "Is unknown: leave it out."
 
     def read(self, data: Any) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 
-MAX_BODY_BYTES = 16_000_000
+MAX_BODY_BYTES = 8_000_000
 MAX_DEPTH = 10
 ESCAPED_TROUBLE = re.compile(r"\\u(0000|d[89a-f])", re.IGNORECASE)
 
@@ -68,8 +69,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
-    names = [name for name, _ in pairs]
-    twice = next(name for name in names if names.count(name) > 1)
+    [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
     raise ParseError({twice: "Is given more than once: keep one of them."})
 
 
