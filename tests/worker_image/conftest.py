@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -180,3 +181,11 @@ def wait_for_pids(file: Path, count: int) -> list[int]:
     """The process ids that a command writes into `file`, one a line."""
     wait_until(lambda: file.exists() and len(file.read_text().splitlines()) >= count)
     return [int(line) for line in file.read_text().splitlines()]
+
+
+def trailer(plane: ControlPlane) -> str:
+    """The exit code that the log of the tests ends with."""
+    pattern = r'\nScript done on [0-9: +-]+ \[COMMAND_EXIT_CODE="(\d+)"\]\n\Z'
+    found = re.search(pattern, plane.text("test_output"))
+    assert found, plane.text("test_output")
+    return found[1]
