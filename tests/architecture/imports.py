@@ -12,6 +12,7 @@ APPS = {"controlplane", "dispatch", "droplets", "kube"} | AGENT
 OURS = APPS | {"sandbox", "tests", "templates", "clients", "ops", "docs"}
 # A folder that is not named here may import nothing of ours.
 MAY_IMPORT: dict[str, set[str]] = {
+    "manage.py": {"dispatch"},
     "controlplane": {"dispatch"},
     "dispatch": set(),
     "droplets": {"dispatch"},
