@@ -27,7 +27,7 @@ ADDRESSES: dict[str, View] = {
     **{f"tasks/<task_id>/{name}": view for name, view in REPORTS.items()},
     **{f"runs/<task_id>/{name}": view for name, view in REPORTS.items()},
     "github_tokens": relays.github_tokens,
-    "test_suite_runs/<path:suite_run_id>": relays.test_suite_runs,
+    "test_suite_runs/<suite_run_id>": relays.test_suite_runs,
 }
 
 patterns = [
