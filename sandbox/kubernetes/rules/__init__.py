@@ -1,0 +1,1 @@
+"""What the API refuses, and what it fills in: the rules for each kind."""
