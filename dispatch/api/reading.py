@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.db.models.fields.json import KeyTextTransform
+from django.db.models.fields.json import KeyTransform
 from rest_framework.request import Request
 
 from dispatch.api import answers, queries
@@ -56,7 +56,7 @@ def list_tasks(request: Request) -> dict[str, Any]:
         if name in wanted:
             rows = rows.filter(**{lookup: wanted[name]})
     for number, (name, value) in enumerate(wanted.get("label", [])):
-        rows = rows.alias(**{f"label_{number}": KeyTextTransform(name, "labels")})
+        rows = rows.alias(**{f"label_{number}": KeyTransform(name, "labels")})
         rows = rows.filter(**{f"label_{number}": value})
     return page(rows, wanted["limit"], "tasks", lambda row: answers.task(row, row.backend))
 

@@ -30,7 +30,7 @@ class NewWeight(Body):
     weight = WholeNumber(
         min_value=0, max_value=BUCKETS, help_text="Thousandths of a percent to the new backend."
     )
-    reason = Text(max_length=2000, pattern=r".*\S(?s:.*)", hint="say why, in words")
+    reason = Text(max_length=2000, pattern=r"[\s\S]*\S[\s\S]*", hint="say why, in words")
 
 
 NO_FIELDS = NoFields()
