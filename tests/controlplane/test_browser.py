@@ -1,0 +1,131 @@
+"""The operators' main paths through the console, in a real browser."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from dispatch.models import LogChunk, LogStream, TrafficSplit
+from dispatch.outcomes import Category
+from tests.browser import Browser, chromium, require_chromium
+from tests.controlplane.conftest import PASSWORD
+from tests.controlplane.seeding import Day, seed_day
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def browser(
+    both_backends: None, operator: User, live_server: Any, tmp_path: Path
+) -> Iterator[Browser]:
+    """Logged in."""
+    require_chromium()
+    with chromium(live_server.url, tmp_path / "profile") as browser:
+        browser.open("/")
+        browser.fill("Username", "maria")
+        browser.fill("Password", PASSWORD)
+        browser.press("Log in")
+        browser.expect("Overview")
+        yield browser
+
+
+@pytest.fixture
+def day(browser: Browser) -> Day:
+    return seed_day()
+
+
+def test_an_operator_finds_a_task_and_reads_its_story(browser: Browser, day: Day) -> None:
+    browser.follow("Tasks")
+    browser.expect("northwind/warehouse-api")
+    browser.fill("Search", "build-48230")
+    browser.press("Filter")
+    browser.follow(str(day.failed.pk)[-12:])
+    browser.expect("shard 1 of 4")
+    for words in ("Why here?", "Checkout charges VAT for customers in the EU", "412 examples"):
+        assert words in browser.text()
+    browser.follow("build")
+    browser.expect("bundle install")
+    assert noise(browser) == []
+
+
+def test_a_task_s_page_follows_it_to_its_end(browser: Browser, day: Day) -> None:
+    browser.open(f"/tasks/{day.running.pk}/")
+    browser.expect("running")
+    stream = LogStream.objects.get(assignment__task=day.running)
+    line = b"A line that came later\n"
+    LogChunk.objects.create(stream=stream, start=stream.length, data=line)
+    LogStream.objects.filter(pk=stream.pk).update(length=stream.length + len(line))
+    browser.expect("A line that came later")
+    attempt = day.running.assignments.get()
+    attempt.close(Category.PASSED)
+    attempt.release()
+    browser.expect("Every test of this shard passed.")
+    browser.wait(lambda: "Cancel…" not in browser.text(), "it can still be cancelled")
+    assert noise(browser) == []
+
+
+def test_an_operator_cancels_a_task(browser: Browser, day: Day) -> None:
+    browser.open(f"/tasks/{day.queued.pk}/")
+    browser.follow("Cancel…")
+    browser.press("Cancel the Task")
+    browser.expect("The Task is cancelled")
+    day.queued.refresh_from_db()
+    assert day.queued.state == "cancelled"
+
+
+def test_an_operator_sets_the_weight_and_is_told_when_it_is_refused(browser: Browser) -> None:
+    browser.follow("Rollout")
+    browser.fill("Weight in percent", "250")
+    browser.press("Set the weight")
+    browser.expect("Ensure this value is less than or equal to 100")
+    assert "Say why the weight changes" in browser.text()
+    assert not TrafficSplit.objects.exists()
+
+    browser.fill("Weight in percent", "12.5")
+    browser.fill("Reason", "First step")
+    browser.press("Set the weight")
+    browser.expect("The weight is 12.500 % now")
+    assert TrafficSplit.objects.get().reason == "First step"
+    assert noise(browser) == ["422"]
+
+
+def test_the_overview_keeps_itself_fresh(browser: Browser) -> None:
+    browser.open("/")
+    browser.wait(lambda: "loops in trouble" not in browser.text(), "loops were in trouble")
+    day = seed_day()
+    browser.expect("1 failed")
+    browser.press("Send again")
+    browser.expect("will be sent again")
+    day.webhook.refresh_from_db()
+    assert day.webhook.failed_at is None
+
+
+def test_when_the_session_has_ended_a_page_that_polls_asks_to_log_in(
+    browser: Browser, day: Day
+) -> None:
+    browser.open(f"/tasks/{day.running.pk}/")
+    browser.driver.delete_all_cookies()
+    browser.expect("Password")
+    browser.fill("Username", "maria")
+    browser.fill("Password", PASSWORD)
+    browser.press("Log in")
+    browser.expect("acme/billing")
+
+
+@pytest.mark.parametrize("path", ["/", "/tasks/", "/rollout/", "/comparison/", "/tasks/{task}/"])
+def test_a_narrow_window_needs_no_scrolling_sideways(browser: Browser, day: Day, path: str) -> None:
+    browser.driver.set_window_size(500, 900)
+    browser.open(path.format(task=day.failed.pk))
+    script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert browser.driver.execute_script(script) <= 0
+
+
+def noise(browser: Browser) -> list[str]:
+    """What the browser complained about: statuses, or whole messages."""
+    entries = browser.driver.get_log("browser")
+    return [
+        next((status for status in ("422",) if status in entry["message"]), entry["message"])
+        for entry in entries
+    ]
