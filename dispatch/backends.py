@@ -8,7 +8,7 @@ no loop.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from uuid import UUID
 
 from django.conf import settings
@@ -132,6 +132,15 @@ class Backend(Protocol):
 
     def check(self) -> Iterable[Finding]:
         """Preflight findings: is everything there that this backend needs?"""
+
+
+@runtime_checkable
+class BatchBackend(Backend, Protocol):
+    """A backend to which starting many costs little more than starting one."""
+
+    def start_all(self, assignments: Sequence["Assignment"]) -> dict[UUID, Placement]:
+        """`start` for each of them, by id; those that are left out stay queued.
+        Raises Unavailable."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,13 +40,19 @@ class DropletBackend:
         return Eligibility(reasons=tuple(_beyond_the_ruby_agent(spec)))
 
     def start(self, assignment: Assignment) -> Placement:
-        worker_id = dispatcher.claim(assignment)
-        if worker_id:
-            return Placement(external_id=str(worker_id), recorded=True)
-        now = Assignment.objects.filter(pk=assignment.pk, closed_at=None).first()
-        if now and now.external_id:
-            return Placement(external_id=now.external_id, recorded=True)
-        raise NoCapacity("no Worker is idle" if now else "the Assignment is closed")
+        placement = self.start_all([assignment]).get(assignment.pk)
+        if placement is None:
+            raise NoCapacity("no Worker is idle, or the Assignment is closed")
+        return placement
+
+    def start_all(self, assignments: Sequence[Assignment]) -> dict[UUID, Placement]:
+        """One statement for all. Those that it leaves out may have been placed before."""
+        holders = {key: str(worker) for key, worker in dispatcher.claim_all(assignments).items()}
+        left_out = [assignment.pk for assignment in assignments if assignment.pk not in holders]
+        if left_out:
+            placed = Assignment.objects.filter(external_id__isnull=False, closed_at=None)
+            holders |= {row.pk: str(row.external_id) for row in placed.filter(pk__in=left_out)}
+        return {key: Placement(external_id=id, recorded=True) for key, id in holders.items()}
 
     def stop(self, assignment: Assignment) -> None:
         """A Worker that never saw the Assignment is idle again; any other is retired, once its

@@ -5,7 +5,7 @@ backend delays nobody else.
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from uuid import UUID
@@ -14,12 +14,20 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from dispatch import backends, wake
-from dispatch.backends import Loop, NoCapacity, Rejected, Unavailable
+from dispatch.backends import (
+    BatchBackend,
+    Loop,
+    NoCapacity,
+    Placement,
+    Rejected,
+    Unavailable,
+)
 from dispatch.controller import health
 from dispatch.models import Assignment
 from dispatch.outcomes import Category
 
 LARGEST_BATCH = 200
+STARTED_TOGETHER = 50
 SKIP_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
@@ -62,44 +70,67 @@ class Placing:
         if free > 0:
             self._submit(self._next(min(free, LARGEST_BATCH)))
 
-    def _next(self, count: int) -> Iterable[Assignment]:
+    def _next(self, count: int) -> list[Assignment]:
         now = time.monotonic()
         with self._lock:
             self._skipped = {key: until for key, until in self._skipped.items() if until > now}
             passed_over = self._under_way | self._skipped.keys()
-        rows = Assignment.queued(self.backend).select_related("task")
-        found = rows[: count + len(passed_over)]
+        found = Assignment.queued(self.backend)[: count + len(passed_over)]
         return [row for row in found if row.pk not in passed_over][:count]
 
-    def _submit(self, assignments: Iterable[Assignment]) -> None:
+    def _submit(self, assignments: Sequence[Assignment]) -> None:
         if self._pool is None:
             prefix = f"start {self.backend}"
             self._pool = ThreadPoolExecutor(settings.BACKEND_THREADS, thread_name_prefix=prefix)
-        for assignment in assignments:
-            with self._lock:
-                self._under_way.add(assignment.pk)
-            self._pool.submit(self._run, assignment)
+        together = isinstance(backends.get(self.backend), BatchBackend)
+        size = STARTED_TOGETHER if together else 1
+        with self._lock:
+            self._under_way.update(assignment.pk for assignment in assignments)
+        for first in range(0, len(assignments), size):
+            self._pool.submit(self._run, assignments[first : first + size])
 
-    def _run(self, assignment: Assignment) -> None:
+    def _run(self, assignments: Sequence[Assignment]) -> None:
         close_old_connections()
+        try:
+            if not self._start_together(assignments):
+                for assignment in assignments:
+                    self._start_alone(assignment)
+        finally:
+            with self._lock:
+                self._under_way.difference_update(assignment.pk for assignment in assignments)
+                idle = not self._under_way
+            if idle:
+                wake.send(f"placed {self.backend}")
+
+    def _start_together(self, assignments: Sequence[Assignment]) -> bool:
+        """False where the backend cannot, or one of them meets a bug: that must not keep the
+        others back."""
+        backend = backends.get(self.backend)
+        if not isinstance(backend, BatchBackend):
+            return False
+        try:
+            placements = backend.start_all(assignments)
+            for assignment in assignments:
+                self._record(assignment, placements.get(assignment.pk))
+            self._health.answered()
+        except Unavailable as error:
+            self._health.failed(error)
+        except Exception:
+            logger.exception("Placing together failed: placing one by one")
+            return False
+        return True
+
+    def _start_alone(self, assignment: Assignment) -> None:
         try:
             self.start(assignment)
         except Exception:
             logger.exception("Placing failed", extra=_ids(assignment))
             self._skip(assignment)
-        finally:
-            with self._lock:
-                self._under_way.discard(assignment.pk)
-                idle = not self._under_way
-            if idle:
-                wake.send(f"placed {self.backend}")
 
     def start(self, assignment: Assignment) -> None:
         """Start one and record where it went; every refusal has its one reaction."""
         try:
-            placement = backends.get(self.backend).start(assignment)
-            if not placement.recorded:
-                assignment.place(placement.external_id)
+            self._record(assignment, backends.get(self.backend).start(assignment))
             self._health.answered()
         except NoCapacity:
             self._skip(assignment)
@@ -107,6 +138,12 @@ class Placing:
             self._health.failed(error)
         except Rejected as error:
             assignment.close(Category.REJECTED, str(error))
+
+    def _record(self, assignment: Assignment, placement: Placement | None) -> None:
+        if placement is None:
+            self._skip(assignment)
+        elif not placement.recorded:
+            assignment.place(placement.external_id)
 
     def _skip(self, assignment: Assignment) -> None:
         with self._lock:

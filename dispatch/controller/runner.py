@@ -70,8 +70,8 @@ class LoopThread(Thread):
         while not self._stop_event.is_set():
             if self._leadership:
                 self._step()
-            self._poked.wait(self.loop.every)
             self._stop_event.wait(SHORTEST_PAUSE)
+            self._poked.wait(self.loop.every)
             self._poked.clear()
         connection.close()
 

@@ -18,6 +18,8 @@ from rich.console import Console
 
 from tests.postgres import PostgresError, throwaway_postgres
 
+# What is over is over when it is committed: the server notes when that was.
+COMMIT_TIMES = {"track_commit_timestamp": "on"}
 NAMES = ("create", "place", "poll", "assign")
 
 
@@ -28,7 +30,7 @@ def main() -> int:
     try:
         with (
             tempfile.TemporaryDirectory(prefix="switchyard-bench-") as folder,
-            throwaway_postgres() as url,
+            throwaway_postgres(COMMIT_TIMES) as url,
         ):
             return _run(url, Path(folder), options, console)
     except PostgresError as error:

@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 import django
+from django.db import connection
 
 PATIENCE_SECONDS = 120.0
 LOOK_EVERY_SECONDS = 0.02
@@ -22,6 +23,9 @@ UPDATE droplets_worker SET state = 'busy', assigned_at = now() WHERE id = (
     SELECT id FROM droplets_worker WHERE state = 'idle' AND drain_requested_at IS NULL
     ORDER BY ready_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
 ) RETURNING id
+"""
+LAST_COMMIT = """
+SELECT count(*), max(pg_xact_commit_timestamp(xmin)) FROM dispatch_assignment WHERE placed_at >= %s
 """
 
 
@@ -64,21 +68,20 @@ class Placer:
         self._rows.settle()
 
     def do_place(self, count: int) -> float:
-        """Assignments that the controller gives to idle Workers, from its wake to the last."""
-        from django.db.models import Max
+        """Assignments that the controller gives to idle Workers, from its wake to the commit of
+        the last claim."""
         from django.utils import timezone
-
-        from dispatch.models import Assignment
 
         self._rows.finish_what_was_placed()
         self._rows.add_idle_workers(count)
         self._rows.add_queued(count)
         started = timezone.now()
         self._wake_until_nobody_is_idle()
-        placed = Assignment.objects.filter(placed_at__gte=started)
-        if placed.count() != count:
-            raise AssertionError(f"{placed.count()} Assignments were placed, not {count}")
-        last = placed.aggregate(at=Max("placed_at"))["at"]
+        with connection.cursor() as cursor:
+            cursor.execute(LAST_COMMIT, [started])
+            placed, last = cursor.fetchone()
+        if placed != count:
+            raise AssertionError(f"{placed} Assignments were placed, not {count}")
         return float(count / (last - started).total_seconds())
 
     def _wake_until_nobody_is_idle(self) -> None:

@@ -1,10 +1,22 @@
 """Placing: at most as many as there is room for, by priority, then age; one reaction an error."""
 
 import time
+from collections.abc import Sequence
+from contextlib import suppress
+from uuid import UUID
 
 import pytest
+from pytest_django import Settings
 
-from dispatch.backends import NoCapacity, Rejected, Unavailable
+from dispatch import backends
+from dispatch.backends import (
+    BackendEntry,
+    Capacity,
+    NoCapacity,
+    Placement,
+    Rejected,
+    Unavailable,
+)
 from dispatch.controller import health
 from dispatch.controller.placing import Placing
 from dispatch.fake import FakeBackend
@@ -144,3 +156,75 @@ def test_a_slow_backend_holds_up_no_other_one(fake: FakeBackend) -> None:
     finish(placing)
     assert placed() == {str(assignment.task_id)}
     assert time.monotonic() - started < 30
+
+
+class BatchFake(FakeBackend):
+    """Starts many at once; `batches` counts them, and `poison` is one that it cannot stand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[int] = []
+        self.poison: UUID | None = None
+
+    def capacity(self) -> Capacity:
+        """It thinks that it has more room than it has."""
+        return Capacity(free=10)
+
+    def start(self, assignment: Assignment) -> Placement:
+        if assignment.pk == self.poison:
+            raise ZeroDivisionError
+        return super().start(assignment)
+
+    def start_all(self, assignments: Sequence[Assignment]) -> dict[UUID, Placement]:
+        self.batches.append(len(assignments))
+        found = {}
+        for assignment in assignments:
+            with suppress(NoCapacity):
+                found[assignment.pk] = self.start(assignment)
+        return found
+
+
+BATCH_ENTRY = BackendEntry(title="Batch", backend=BatchFake)
+
+
+@pytest.fixture
+def batch(fake: FakeBackend, settings: Settings) -> BatchFake:
+    settings.BACKENDS = {"fake": f"{__name__}.BATCH_ENTRY"}
+    backends.forget()
+    backend = backends.get("fake")
+    assert isinstance(backend, BatchFake)
+    return backend
+
+
+def test_a_backend_that_can_starts_many_together(batch: BatchFake) -> None:
+    rows = [queued() for _ in range(5)]
+    place()
+    assert batch.batches == [5]
+    assert placed() == {str(row.task_id) for row in rows}
+    assert set(Task.objects.values_list("state", flat=True)) == {"assigned"}
+
+
+def test_what_a_batch_leaves_out_stays_queued_and_comes_again(batch: BatchFake) -> None:
+    batch.limit = 1
+    first, second = queued(), queued()
+    placing = place()
+    assert placed() == {str(first.task_id)}
+    assert second.pk in placing._skipped
+    batch.limit = 2
+    place()
+    assert placed() == {str(first.task_id), str(second.task_id)}
+
+
+def test_a_bug_that_one_of_a_batch_meets_harms_only_that_one(batch: BatchFake) -> None:
+    first, poison, last = queued(), queued(), queued()
+    batch.poison = poison.pk
+    place()
+    assert placed() == {str(first.task_id), str(last.task_id)}
+
+
+def test_a_batch_that_meets_an_unavailable_backend_counts_as_one_failure(batch: BatchFake) -> None:
+    queued(), queued()
+    batch.error = Unavailable("503")
+    Placing("fake")._run(list(Assignment.queued("fake")))
+    assert BackendStatus.objects.get(name="fake").failures == 1
+    assert not placed()
