@@ -11,6 +11,7 @@ urlpatterns = [
     path("readyz", operations.readyz, name="readyz"),
     path("healthz/loops", operations.loops, name="loops"),
     path("metrics", operations.metrics, name="metrics"),
+    path("", include("dispatch.agent_api.urls")),
     path("admin/", admin.site.urls),
     path("", include("controlplane.console.urls")),
     *[path("", include(e.agent_urls)) for e in backends.entries().values() if e.agent_urls],

@@ -1,5 +1,6 @@
 """The one place that GitHub tokens come from: Rails. Nothing of a token is stored or logged."""
 
+import json
 import logging
 import re
 import time
@@ -29,6 +30,10 @@ def token(body: bytes) -> str:
         _down_until = time.monotonic() + PAUSE_SECONDS
         logger.warning("The source of GitHub tokens failed: %s", type(problem).__name__)
         return ""
+
+
+def installation_token(installation_id: str) -> str:
+    return token(json.dumps({"github_installation_id": installation_id}).encode())
 
 
 def _ask(body: bytes) -> str:

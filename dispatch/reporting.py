@@ -28,6 +28,14 @@ MOST_REFUSED = 20
 LONGEST_NAME = 200
 
 
+class Gap(Exception):
+    """Log bytes are missing before the offset; `received` is how many came so far."""
+
+    def __init__(self, received: int) -> None:
+        super().__init__(f"only {received} bytes came before")
+        self.received = received
+
+
 class TooMuch(Exception):
     """A report is over its cap; the message says which."""
 
@@ -42,20 +50,25 @@ def append_log(
     *,
     redactor: Redactor,
     offset: int | None = None,
+    gaps: bool = False,
 ) -> bytes:
     """Append to a stream, in order of arrival, in one transaction that locks the stream's row.
 
     `offset` counts the raw bytes that the agent sent before these: what came before is not
-    stored again. Beyond `settings.LOG_CAP_BYTES` the head and the tail are kept. What was stored
-    is returned.
+    stored again; where some are missing Gap is raised, unless `gaps` may be. Beyond
+    `settings.LOG_CAP_BYTES` the head and the tail are kept. What was stored is returned.
     """
     with transaction.atomic():
         stream = _locked(assignment_id, name)
+        if offset is not None and offset > stream.received:
+            if not gaps:
+                raise Gap(stream.received)
+            stream.received = offset
         if offset is not None:
-            data = data[max(0, stream.received - offset) :]
+            data = data[stream.received - offset :]
         cleaned = redactor.clean(data)
         start, stream.length = stream.length, stream.length + len(cleaned)
-        stream.received = max(stream.received, offset or 0) + len(data)
+        stream.received += len(data)
         _store(stream, start, cleaned)
         stream.save(update_fields=["received", "length", "cut_from", "cut_to"])
     return cleaned

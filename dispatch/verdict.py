@@ -71,6 +71,8 @@ SPOKEN_ENDS: dict[str, Category] = {
     "timed_out": Category.TIMEOUT,
     "clone_failed": Category.NO_VERDICT,
     "build_failed": Category.BUILD_FAILED,
+    "pre_script_failed": Category.PRE_SCRIPT_FAILED,
+    "service_failed": Category.SERVICE_FAILED,
     "agent_error": Category.NO_VERDICT,
 }
 LONGEST_DETAIL = 500

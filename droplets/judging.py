@@ -8,14 +8,14 @@ from django.db.models import Q
 from django.utils import timezone
 
 from dispatch import verdict
-from dispatch.models import Assignment, LogChunk, TaskEvent
-from dispatch.reporting import log_tail, result_totals
-from dispatch.verdict import Ended, Evidence, Patience, Results
+from dispatch.evidence import results_of, said
+from dispatch.models import Assignment, LogChunk
+from dispatch.reporting import log_tail
+from dispatch.verdict import Ended, Evidence, Patience
 from droplets.config import config
 from droplets.models import Worker, WorkerState
 
 TEST_STREAM = "test"
-AGENT_EVENT = "agent."
 TRAILER = re.compile(rb'^Script done on [^\n]*\[COMMAND_EXIT_CODE="(\d{1,9})"', re.MULTILINE)
 LONGEST_TRAILER = 512
 
@@ -48,7 +48,7 @@ def _evidence(assignment_id: UUID) -> Evidence:
     row = Assignment.by_id(assignment_id)
     task = row.task
     return Evidence(
-        results=_results(row) if row.reported_at else None,
+        results=results_of(row.pk) if row.reported_at else None,
         exit_code=row.exit_code,
         reported_at=row.reported_at,
         finished_at=row.finished_at,
@@ -56,18 +56,8 @@ def _evidence(assignment_id: UUID) -> Evidence:
         pre_script_started=row.built_at is not None,
         pre_script_finished=row.services_ready_at is not None,
         tests_started=row.tests_started_at is not None,
-        said=_said(assignment_id),
+        said=said(assignment_id),
         surplus=task.order_index > 1 and task.test_files is None,
-    )
-
-
-def _results(row: Assignment) -> Results:
-    totals = result_totals(row.pk)
-    return Results(
-        complete=totals.complete,
-        examples=totals.example_count,
-        failures=totals.failure_count,
-        errors_outside=totals.errors_outside_count,
     )
 
 
@@ -79,15 +69,6 @@ def _heard_at(row: Assignment) -> datetime | None:
         Worker.objects.filter(assignment_id=row.pk).values_list("last_seen_at", flat=True).first()
     )
     return max((at for at in (row.heard_at, last_chunk, last_poll) if at is not None), default=None)
-
-
-def _said(assignment_id: UUID) -> dict[str, str]:
-    names = [AGENT_EVENT + name for name in (*verdict.SPOKEN_ENDS, verdict.SHARD_EMPTY)]
-    rows = TaskEvent.objects.filter(assignment_id=assignment_id, kind__in=names)
-    return {
-        kind.removeprefix(AGENT_EVENT): str(detail.get("detail", ""))
-        for kind, detail in rows.values_list("kind", "detail")
-    }
 
 
 def note_exit_code(assignment: Assignment, added: int) -> bool:

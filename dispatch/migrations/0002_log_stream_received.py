@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('dispatch', '0001_initial'),
+        ("dispatch", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='logstream',
-            name='received',
+            model_name="logstream",
+            name="received",
             field=models.BigIntegerField(default=0),
         ),
     ]

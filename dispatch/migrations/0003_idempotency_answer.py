@@ -4,20 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('dispatch', '0002_log_stream_received'),
+        ("dispatch", "0002_log_stream_received"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='idempotencykey',
-            name='location',
-            field=models.CharField(blank=True, default='', max_length=500),
+            model_name="idempotencykey",
+            name="location",
+            field=models.CharField(blank=True, default="", max_length=500),
         ),
         migrations.AlterField(
-            model_name='idempotencykey',
-            name='body',
-            field=models.TextField(blank=True, default=''),
+            model_name="idempotencykey",
+            name="body",
+            field=models.TextField(blank=True, default=""),
         ),
     ]

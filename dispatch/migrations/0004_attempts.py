@@ -4,29 +4,67 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('dispatch', '0003_idempotency_answer'),
+        ("dispatch", "0003_idempotency_answer"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='assignment',
-            name='size_class',
+            model_name="assignment",
+            name="size_class",
             field=models.PositiveSmallIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='task',
-            name='fell_back_at',
+            model_name="task",
+            name="fell_back_at",
             field=models.DateTimeField(null=True),
         ),
         migrations.AlterField(
-            model_name='assignment',
-            name='category',
-            field=models.CharField(blank=True, choices=[('passed', 'Passed'), ('failed', 'Failed'), ('cancelled', 'Cancelled'), ('build_failed', 'Build Failed'), ('pre_script_failed', 'Pre Script Failed'), ('service_failed', 'Service Failed'), ('base_image_not_found', 'Base Image Not Found'), ('timeout', 'Timeout'), ('test_oom', 'Test Oom'), ('build_oom', 'Build Oom'), ('boot_timeout', 'Boot Timeout'), ('droplet_lost', 'Droplet Lost'), ('agent_lost', 'Agent Lost'), ('node_lost', 'Node Lost'), ('evicted', 'Evicted'), ('preempted', 'Preempted'), ('unschedulable', 'Unschedulable'), ('quota', 'Quota'), ('image_pull_not_found', 'Image Pull Not Found'), ('image_pull_auth', 'Image Pull Auth'), ('image_pull_network', 'Image Pull Network'), ('registry_push', 'Registry Push'), ('pod_refused', 'Pod Refused'), ('config_error', 'Config Error'), ('disk_full', 'Disk Full'), ('api_unavailable', 'Api Unavailable'), ('deadline', 'Deadline'), ('rejected', 'Rejected'), ('no_verdict', 'No Verdict'), ('unknown', 'Unknown')], max_length=30),
+            model_name="assignment",
+            name="category",
+            field=models.CharField(
+                blank=True,
+                choices=[
+                    ("passed", "Passed"),
+                    ("failed", "Failed"),
+                    ("cancelled", "Cancelled"),
+                    ("build_failed", "Build Failed"),
+                    ("pre_script_failed", "Pre Script Failed"),
+                    ("service_failed", "Service Failed"),
+                    ("base_image_not_found", "Base Image Not Found"),
+                    ("timeout", "Timeout"),
+                    ("test_oom", "Test Oom"),
+                    ("build_oom", "Build Oom"),
+                    ("boot_timeout", "Boot Timeout"),
+                    ("droplet_lost", "Droplet Lost"),
+                    ("agent_lost", "Agent Lost"),
+                    ("node_lost", "Node Lost"),
+                    ("evicted", "Evicted"),
+                    ("preempted", "Preempted"),
+                    ("unschedulable", "Unschedulable"),
+                    ("quota", "Quota"),
+                    ("image_pull_not_found", "Image Pull Not Found"),
+                    ("image_pull_auth", "Image Pull Auth"),
+                    ("image_pull_network", "Image Pull Network"),
+                    ("registry_push", "Registry Push"),
+                    ("pod_refused", "Pod Refused"),
+                    ("config_error", "Config Error"),
+                    ("disk_full", "Disk Full"),
+                    ("api_unavailable", "Api Unavailable"),
+                    ("deadline", "Deadline"),
+                    ("rejected", "Rejected"),
+                    ("no_verdict", "No Verdict"),
+                    ("unknown", "Unknown"),
+                ],
+                max_length=30,
+            ),
         ),
         migrations.AddIndex(
-            model_name='task',
-            index=models.Index(condition=models.Q(('fell_back_at__isnull', False)), fields=['fell_back_at'], name='tasks_fallen_back'),
+            model_name="task",
+            index=models.Index(
+                condition=models.Q(("fell_back_at__isnull", False)),
+                fields=["fell_back_at"],
+                name="tasks_fallen_back",
+            ),
         ),
     ]

@@ -58,6 +58,7 @@ class Assignment(models.Model):
     category = models.CharField(max_length=30, choices=Category, blank=True)
     sentence = models.TextField(blank=True)
     exit_code = models.IntegerField(null=True)
+    finish = models.JSONField(null=True)
     late_exit_code = models.IntegerField(null=True)
     example_count = models.PositiveIntegerField(null=True)
     failure_count = models.PositiveIntegerField(null=True)

@@ -18,16 +18,29 @@ class TaskEvent(models.Model):
     seq = models.PositiveIntegerField()
     kind = models.CharField(max_length=60)
     detail = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    agent_seq = models.PositiveIntegerField(null=True)
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["task", "seq"], name="one_event_per_seq")]
+        constraints = [
+            models.UniqueConstraint(fields=["task", "seq"], name="one_event_per_seq"),
+            models.UniqueConstraint(
+                fields=["assignment", "agent_seq"], name="one_event_per_agent_seq"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.seq} {self.kind}"
 
     @staticmethod
-    def append(task_id: UUID, kind: str, *, assignment_id: UUID | None, detail: Any) -> None:
+    def append(
+        task_id: UUID,
+        kind: str,
+        *,
+        assignment_id: UUID | None,
+        detail: Any,
+        agent_seq: int | None = None,
+    ) -> None:
         """Add an event under the number that the Task's row, updated by the caller in this
         transaction, now carries."""
         from dispatch.models.task import Task
@@ -38,4 +51,5 @@ class TaskEvent(models.Model):
             seq=Subquery(Task.objects.filter(pk=task_id).values("event_seq")),
             kind=kind,
             detail=detail,
+            agent_seq=agent_seq,
         )

@@ -81,11 +81,21 @@ class Task(models.Model):
             return bool(moved)
 
     @staticmethod
-    def note(task_id: UUID, kind: str, *, assignment_id: UUID | None = None, **facts: Any) -> None:
-        """Append an event that changes no state."""
+    def note(
+        task_id: UUID,
+        kind: str,
+        *,
+        assignment_id: UUID | None = None,
+        agent_seq: int | None = None,
+        **facts: Any,
+    ) -> None:
+        """Append an event that changes no state. `agent_seq` is the agent's own number for it,
+        unique within the Assignment."""
         with transaction.atomic():
             Task.objects.filter(pk=task_id).update(event_seq=F("event_seq") + 1)
-            TaskEvent.append(task_id, kind, assignment_id=assignment_id, detail=facts)
+            TaskEvent.append(
+                task_id, kind, assignment_id=assignment_id, detail=facts, agent_seq=agent_seq
+            )
 
     def cancel(self, *, actor: str) -> bool:
         """End the Task at once; whatever runs for it is told by heartbeat and then stopped."""

@@ -5,9 +5,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from dispatch import wake
+from dispatch.evidence import AGENT_EVENT
 from dispatch.models import Assignment, TaskEvent
 from dispatch.outcomes import Category
-from droplets.judging import AGENT_EVENT, judge
+from droplets.judging import judge
 from droplets.models import Worker, WorkerState
 from droplets.protocol.answers import answered, plain
 from droplets.protocol.callers import caller, current_assignment

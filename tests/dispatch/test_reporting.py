@@ -65,9 +65,9 @@ def test_what_is_sent_again_is_not_stored_again() -> None:
 @pytest.mark.django_db
 def test_after_a_lost_chunk_the_stream_goes_on() -> None:
     assignment = make_assignment()
-    append(assignment, b"one\n", offset=0)
-    append(assignment, b"three\n", offset=8)
-    append(assignment, b"three\n", offset=8)
+    append(assignment, b"one\n", offset=0, gaps=True)
+    append(assignment, b"three\n", offset=8, gaps=True)
+    append(assignment, b"three\n", offset=8, gaps=True)
     assert stored(assignment) == b"one\nthree\n"
 
 

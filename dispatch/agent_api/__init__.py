@@ -1,0 +1,1 @@
+"""The API of our own agent: one Assignment, one bearer token, every call idempotent."""
