@@ -1,0 +1,122 @@
+"""What the cluster shows of our objects: one list, then one watch, for each kind.
+
+A watch is a hint. It ends, falls silent, repeats itself or lies, so the list is read again every
+`relist` seconds whatever the watch says, and nothing is concluded from an object's absence here
+without a live read of it.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from dispatch.backends import BackendError, Unavailable
+from kube.api import Cluster, Expired
+
+Json = dict[str, Any]
+
+logger = logging.getLogger(__name__)
+
+
+class View:
+    """The objects of one kind with our label, by name. Safe to read from any thread."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        kind: str,
+        selector: str,
+        *,
+        relist: float,
+        silence: float,
+        changed: Callable[[], None],
+    ) -> None:
+        self.kind = kind
+        self._cluster = cluster
+        self._selector = selector
+        self._relist = relist
+        self._silence = silence
+        self._changed = changed
+        self._objects: dict[str, Json] = {}
+        self._version = ""
+        self._listed_at = float("-inf")
+        self._heard_at = float("-inf")
+        self._lock = threading.Lock()
+
+    def get(self, name: str) -> Json | None:
+        with self._lock:
+            return self._objects.get(name)
+
+    def all(self) -> list[Json]:
+        with self._lock:
+            return list(self._objects.values())
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the watch, or a list, last said anything."""
+        return time.monotonic() - self._heard_at
+
+    def refresh(self) -> int:
+        """List again if the last list is too old; how many objects were not as the watch had
+        told. Raises Unavailable."""
+        if time.monotonic() - self._listed_at < self._relist:
+            return 0
+        return self._list()
+
+    def _list(self) -> int:
+        asked = time.monotonic()
+        answer = self._cluster.list(self.kind, labelSelector=self._selector)
+        found = {item["metadata"]["name"]: item for item in answer["items"]}
+        with self._lock:
+            wrong = sum(not _same(self._objects.get(name), item) for name, item in found.items())
+            wrong += len(self._objects.keys() - found.keys())
+            self._objects = found
+            self._version = answer["metadata"]["resourceVersion"]
+            self._listed_at = self._heard_at = asked
+        return wrong
+
+    def follow(self) -> None:
+        """List if need be, then watch until the watch ends. One step of a loop."""
+        if not self._version:
+            self._list()
+            self._changed()
+        try:
+            events = self._cluster.watch(
+                self.kind,
+                self._version,
+                self._silence,
+                labelSelector=self._selector,
+                timeoutSeconds=str(int(self._relist)),
+            )
+            for event in events:
+                self._take(event)
+        except Expired:
+            self._version = ""
+        except BackendError:
+            self._version = ""
+            raise
+
+    def _take(self, event: Json) -> None:
+        kind, item = event.get("type"), event.get("object") or {}
+        if kind == "ERROR":
+            self._version = ""
+            if item.get("code") == 410:
+                raise Expired(f"the watch of {self.kind} is too old")
+            raise Unavailable(f"the watch of {self.kind} says {item.get('message')}")
+        metadata = item.get("metadata") or {}
+        with self._lock:
+            self._heard_at = time.monotonic()
+            self._version = metadata.get("resourceVersion") or self._version
+            if kind in ("ADDED", "MODIFIED"):
+                self._objects[metadata["name"]] = item
+            elif kind == "DELETED":
+                self._objects.pop(metadata.get("name"), None)
+        if kind != "BOOKMARK":
+            self._changed()
+
+
+def _same(known: Json | None, item: Json) -> bool:
+    if known is None:
+        return False
+    return bool(known["metadata"]["resourceVersion"] == item["metadata"]["resourceVersion"])
