@@ -111,7 +111,7 @@ class View:
             if kind in ("ADDED", "MODIFIED"):
                 self._objects[metadata["name"]] = item
             elif kind == "DELETED":
-                self._objects.pop(metadata.get("name"), None)
+                self._objects.pop(str(metadata.get("name")), None)
         if kind != "BOOKMARK":
             self._changed()
 
