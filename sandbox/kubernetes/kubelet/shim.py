@@ -11,6 +11,7 @@ Started as a file by itself (no package, no site), with the instance's directory
   with process 1, every process of a container ends
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -164,10 +165,8 @@ def _kill_rest() -> None:
         except ChildProcessError:
             return
         for pid in _children():
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         time.sleep(0.002)
 
 
@@ -217,12 +216,11 @@ class _Log:
 
 def _write(directory: str, name: str, content: dict[str, Any]) -> None:
     draft = os.path.join(directory, f".{name}")
-    try:
+    # The pod may have been removed under us.
+    with contextlib.suppress(FileNotFoundError):
         with open(draft, "w") as file:
             json.dump(content, file)
         os.replace(draft, os.path.join(directory, name))
-    except FileNotFoundError:
-        pass  # the pod was removed under us
 
 
 if __name__ == "__main__":
