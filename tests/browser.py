@@ -46,6 +46,18 @@ class Browser:
         self.driver = driver
         self.base_url = base_url
 
+    def forget(self) -> None:
+        """Be a stranger with an ordinary window again."""
+        self.driver.delete_all_cookies()
+        self.driver.set_window_size(1280, 1000)
+        self.driver.get("about:blank")
+        self.driver.get_log("browser")
+
+    def take_session(self, key: str) -> None:
+        """Go on with a session that was begun elsewhere."""
+        self.open("/login/")
+        self.driver.add_cookie({"name": "sessionid", "value": key})
+
     def wait(self, condition: Callable[[], Any], what: str) -> Any:
         waiting = WebDriverWait(self.driver, SECONDS, poll_frequency=0.05)
         return waiting.until(lambda _: condition(), f"{what}; the page says: {self.text()[:2000]}")
@@ -62,12 +74,12 @@ class Browser:
         self.wait(lambda: words in self.text(), f"“{words}” does not appear")
 
     def fill(self, label: str, value: str, within: str = "body") -> None:
-        field = self._field(label, within)
+        field = self.field(label, within)
         field.clear()
         field.send_keys(value)
 
-    def _field(self, label: str, within: str) -> WebElement:
-        path = f".//label[normalize-space()='{label}']"
+    def field(self, label: str, within: str) -> WebElement:
+        path = f'.//label[normalize-space()="{label}"]'
         found = self.driver.find_element(By.CSS_SELECTOR, within).find_element(By.XPATH, path)
         return self.driver.find_element(By.ID, str(found.get_attribute("for")))
 
@@ -87,7 +99,7 @@ class Browser:
 
 
 @contextmanager
-def chromium(base_url: str, profile: Path) -> Iterator[Browser]:
+def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
     options = webdriver.ChromeOptions()
     for option in (*OPTIONS, f"--user-data-dir={profile}"):
         options.add_argument(option)
@@ -97,6 +109,6 @@ def chromium(base_url: str, profile: Path) -> Iterator[Browser]:
     driver = webdriver.Chrome(options=options, service=service)
     try:
         driver.set_page_load_timeout(SECONDS)
-        yield Browser(driver, base_url)
+        yield driver
     finally:
         driver.quit()

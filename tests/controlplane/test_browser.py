@@ -1,11 +1,12 @@
 """The operators' main paths through the console, in a real browser."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
+from selenium import webdriver
 
 from dispatch.models import LogChunk, LogStream, TrafficSplit
 from dispatch.outcomes import Category
@@ -16,24 +17,49 @@ from tests.controlplane.seeding import Day, seed_day
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.fixture
-def browser(
-    both_backends: None, operator: User, live_server: Any, tmp_path: Path
-) -> Iterator[Browser]:
-    """Logged in."""
+@pytest.fixture(scope="module")
+def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     require_chromium()
-    with chromium(live_server.url, tmp_path / "profile") as browser:
-        browser.open("/")
-        browser.fill("Username", "maria")
-        browser.fill("Password", PASSWORD)
-        browser.press("Log in")
-        browser.expect("Overview")
-        yield browser
+    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
+        yield driver
+
+
+@pytest.fixture
+def stranger(chrome: webdriver.Chrome, both_backends: None, live_server: Any) -> Iterator[Browser]:
+    browser = Browser(chrome, live_server.url)
+    yield browser
+    browser.forget()
+
+
+@pytest.fixture
+def browser(stranger: Browser, operator: User, settings: Any) -> Browser:
+    """Logged in, on the overview."""
+    settings.SESSION_COOKIE_SECURE = False
+    client = Client()
+    client.force_login(operator)
+    stranger.take_session(client.cookies["sessionid"].value)
+    stranger.open("/")
+    return stranger
 
 
 @pytest.fixture
 def day(browser: Browser) -> Day:
     return seed_day()
+
+
+def test_an_operator_logs_in_and_out(stranger: Browser, operator: User, settings: Any) -> None:
+    settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False
+    stranger.open("/rollout/")
+    stranger.fill("Username", "maria")
+    stranger.fill("Password", "wrong")
+    stranger.press("Log in")
+    stranger.expect("correct username and password")
+    stranger.fill("Username", "maria")
+    stranger.fill("Password", PASSWORD)
+    stranger.press("Log in")
+    stranger.expect("The weight now")
+    stranger.press("Log out")
+    stranger.expect("For operators")
 
 
 def test_an_operator_finds_a_task_and_reads_its_story(browser: Browser, day: Day) -> None:
@@ -45,8 +71,8 @@ def test_an_operator_finds_a_task_and_reads_its_story(browser: Browser, day: Day
     browser.expect("shard 1 of 4")
     for words in ("Why here?", "Checkout charges VAT for customers in the EU", "412 examples"):
         assert words in browser.text()
-    browser.follow("build")
-    browser.expect("bundle install")
+    browser.follow("system")
+    browser.expect("HEAD is now at")
     assert noise(browser) == []
 
 
