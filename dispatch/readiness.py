@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Q
 
 from dispatch.models import SuiteRun
 
@@ -30,40 +30,25 @@ class RepositoryReadiness:
         return not self.reasons
 
 
-def report(since: datetime, accounts: Q | None = None) -> list[RepositoryReadiness]:
+def report(since: datetime, only: Q | None = None) -> list[RepositoryReadiness]:
     """The repositories with suite runs since then: those held back first, the busiest first."""
-    rows = SuiteRun.objects.filter(accounts or Q(), created_at__gte=since)
-    counted = rows.values("account", "repository").annotate(
-        suite_runs=Count("id"), newest=Max("id"), newest_at=Max("created_at")
-    )
-    newest = dict(
-        SuiteRun.objects.filter(pk__in=[row["newest"] for row in counted]).values_list(
-            "pk", "reasons"
+    found: dict[tuple[str, str], RepositoryReadiness] = {}
+    rows = SuiteRun.objects.filter(only or Q(), created_at__gte=since).order_by("id")
+    columns = ("account", "repository", "reasons", "created_at")
+    for account, repository, stored, created_at in rows.values_list(*columns).iterator():
+        before = found.get((account, repository))
+        reasons = reasons_of(stored)
+        found[account, repository] = RepositoryReadiness(
+            account=account,
+            repository=repository,
+            suite_runs=(before.suite_runs if before else 0) + 1,
+            able=(before.able if before else 0) + (not reasons),
+            reasons=reasons,
+            newest_at=created_at,
         )
+    return sorted(
+        found.values(), key=lambda one: (one.ready, -one.suite_runs, one.account, one.repository)
     )
-    held_back = _held_back(rows)
-    found = [
-        RepositoryReadiness(
-            account=row["account"],
-            repository=row["repository"],
-            suite_runs=row["suite_runs"],
-            able=row["suite_runs"] - held_back.get((row["account"], row["repository"]), 0),
-            reasons=reasons_of(newest[row["newest"]]),
-            newest_at=row["newest_at"],
-        )
-        for row in counted
-    ]
-    return sorted(found, key=lambda one: (one.ready, -one.suite_runs, one.account, one.repository))
-
-
-def _held_back(rows: "QuerySet[SuiteRun]") -> dict[tuple[str, str], int]:
-    """How many suite runs of each repository the new backend could not take."""
-    counts: dict[tuple[str, str], int] = {}
-    refused = rows.exclude(reasons=[]).values_list("account", "repository", "reasons")
-    for account, repository, reasons in refused.iterator():
-        if reasons_of(reasons):
-            counts[account, repository] = counts.get((account, repository), 0) + 1
-    return counts
 
 
 def reasons_of(reasons: list[str]) -> tuple[str, ...]:
