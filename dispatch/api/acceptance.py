@@ -184,7 +184,8 @@ def _differs(name: str, stored: Any) -> str:
     remedy = "send the same, or a new suite_run_id."
     if name in TOO_LONG_TO_TELL:
         return f"Differs from what this suite run's first Task brought: {remedy}"
-    return f"This suite run's first Task brought {stored!r}: {remedy}"
+    told = json.dumps(stored, sort_keys=True, ensure_ascii=False)
+    return f"This suite run's first Task brought {told}: {remedy}"
 
 
 def _check_eligible(suite_run: SuiteRun, shards: Sequence[Mapping[str, Any]]) -> None:

@@ -129,4 +129,5 @@ def _join(path: str, name: Any) -> str:
         return path or "body"
     if isinstance(name, int):
         return f"{path}[{name}]"
+    name = name or '""'
     return f"{path}.{name}" if path else str(name)

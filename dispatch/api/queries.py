@@ -1,12 +1,14 @@
 """What may stand behind the question mark: every name known, none given twice."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from django.core.validators import ProhibitNullCharactersValidator
 from django.http import QueryDict
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from dispatch.api.fields import Request
+from dispatch.api.fields import Items, Request
 from dispatch.outcomes import TaskState
 
 LARGEST_PAGE = 200
@@ -29,7 +31,35 @@ class Query(Request):
 
 
 class Number(serializers.IntegerField):
-    default_error_messages = {"invalid": "Is no whole number: give one."}
+    default_error_messages = {
+        "invalid": "Is no whole number: give one.",
+        "max_string_length": "Is too long for a number: give a smaller one.",
+        "min_value": "Is too small: {min_value} is the least.",
+        "max_value": "Is too large: {max_value} is the most.",
+    }
+
+
+class Word(serializers.CharField):
+    default_error_messages = {"blank": "Is empty: leave it out, or give a value."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, trim_whitespace=False, **options)
+        no_nul = ProhibitNullCharactersValidator("Holds a NUL character: remove it.")
+        self.validators = [no_nul]
+
+
+class OneOf(serializers.ChoiceField):
+    def __init__(self, choices: Sequence[str], **options: Any) -> None:
+        message = f"Is none that there is: use {', '.join(choices)}."
+        messages: dict[str, Any] = {"invalid_choice": message}
+        super().__init__(choices, required=False, error_messages=messages, **options)
+
+
+class Time(serializers.DateTimeField):
+    default_error_messages = {
+        "invalid": "Is no time: give one as in 2026-11-23T18:45:00Z (with + written as %2B).",
+        "overflow": "Is too far away: give a time nearer to now.",
+    }
 
 
 class Cursor(serializers.UUIDField):
@@ -41,7 +71,7 @@ class Page(Query):
     cursor = Cursor(required=False, help_text="The `next` of the page before.")
 
 
-class LabelFilter(serializers.CharField):
+class LabelFilter(Word):
     """`name=value`."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -56,20 +86,20 @@ class TaskQuery(Page):
 
     lists = frozenset({"label"})
 
-    account = serializers.CharField(required=False)
-    suite_run_id = serializers.CharField(required=False)
-    repository = serializers.CharField(required=False)
-    state = serializers.ChoiceField(required=False, choices=TaskState.choices)
-    backend = serializers.CharField(required=False, help_text="Of the newest attempt.")
-    label = serializers.ListField(  # type: ignore[assignment]
+    account = Word()
+    suite_run_id = Word()
+    repository = Word()
+    state = OneOf(TaskState.values)
+    backend = Word(help_text="Of the newest attempt.")
+    label = Items(  # type: ignore[assignment]
         required=False, child=LabelFilter(), max_length=10, help_text="name=value; repeatable"
     )
-    created_after = serializers.DateTimeField(required=False)
-    created_before = serializers.DateTimeField(required=False)
+    created_after = Time(required=False)
+    created_before = Time(required=False)
 
 
 class WebhookQuery(Page):
-    state = serializers.ChoiceField(required=False, choices=WEBHOOK_STATES)
+    state = OneOf(WEBHOOK_STATES)
 
 
 class EventQuery(Query):

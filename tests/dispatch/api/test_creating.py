@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from django.test import Client
 from pytest_django import Settings
@@ -106,7 +108,7 @@ def test_a_later_task_that_differs_is_told_the_stored_value(
     answer = api.create(order_index=2, **{field: value})
 
     assert answer.status == 422
-    assert repr(stored) in answer.errors[field]
+    assert json.dumps(stored, sort_keys=True) in answer.errors[field]
     assert Task.objects.count() == 1
 
 

@@ -121,7 +121,7 @@ NESTED: list[tuple[str, Any, str]] = [
     ("env_vars", {"A B": "x"}, "env_vars.A B"),
     ("env_vars", {"1A": "x"}, "env_vars.1A"),
     ("env_vars", {"A=B": "x"}, "env_vars.A=B"),
-    ("env_vars", {"": "x"}, "env_vars."),
+    ("env_vars", {"": "x"}, 'env_vars.""'),
     ("env_vars", {"A\n": "x"}, "env_vars.A\n"),
     ("labels", {"a": 1}, "labels.a"),
     ("labels", {"1": "x"}, "labels.1"),
