@@ -126,7 +126,7 @@ def _fetch(statement: str, worker_id: UUID) -> tuple[str, str, bool, bool, bool]
         "worker": worker_id if native else worker_id.hex,
     }
     # Whether the connection still lives shows by itself here; asking first costs as much again.
-    connection.health_check_done = True
+    connection.health_check_done = True  # type: ignore[attr-defined]
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         row: tuple[str, str, bool, bool, bool] | None = cursor.fetchone()

@@ -233,7 +233,7 @@ def test_without_a_database_our_own_agent_is_told_to_try_again(broken_database: 
     """To it an empty array means that its work was taken away."""
     agent = idle_agent()
     address = f"workers/{agent.worker_id}/worker_assignments"
-    answer = agent.call("GET", address, **{"User-Agent": "switchyard-agent/1"})
+    answer = agent.call("GET", address, b"", **{"User-Agent": "switchyard-agent/1"})
     assert answer.status_code == 503
 
 

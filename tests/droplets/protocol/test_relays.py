@@ -2,10 +2,8 @@
 
 import json
 import logging
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -14,59 +12,20 @@ from dispatch import github
 from dispatch.models import Assignment, SuiteRun, Webhook
 from dispatch.outcomes import Category
 from tests.droplets.protocol.agent import Agent, running
+from tests.droplets.protocol.rails import TOKEN, Rails, served
 from tests.factories import make_client, make_suite_run
 
 pytestmark = pytest.mark.django_db
-
-TOKEN = "ghs_abc.DEF-123_x"
-
-
-class Rails(ThreadingHTTPServer):
-    """Answers with what it is told to; remembers what it was asked."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), RailsHandler)
-        self.asked: list[tuple[str, str, bytes]] = []
-        self.status, self.body, self.gate = 200, TOKEN.encode(), threading.Event()
-        self.gate.set()
-        self.promised: int | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/tokens"
-
-
-class RailsHandler(BaseHTTPRequestHandler):
-    server: Rails
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.asked.append((self.path, self.headers.get("Authorization", ""), body))
-        self.server.gate.wait(10)
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", str(self.server.promised or len(self.server.body)))
-        self.end_headers()
-        self.wfile.write(self.server.body)
-
-    def log_message(self, *arguments: Any) -> None:
-        pass
 
 
 @pytest.fixture
 def rails(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rails]:
     monkeypatch.setattr(github, "_down_until", 0.0)
-    server = Rails()
-    settings.GITHUB_TOKEN_UPSTREAM = {
-        "url": server.url, "authorization": "Bearer service", "timeout": 5.0
-    }  # fmt: skip
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.gate.set()
-    server.shutdown()
-    server.server_close()
+    with served() as server:
+        settings.GITHUB_TOKEN_UPSTREAM = {
+            "url": server.url, "authorization": "Bearer service", "timeout": 5.0
+        }  # fmt: skip
+        yield server
 
 
 def agent_of_installation(installation: str = "4711") -> tuple[Agent, Assignment]:
