@@ -33,7 +33,7 @@ class RepositoryReadiness:
 def report(since: datetime, only: Q | None = None) -> list[RepositoryReadiness]:
     """The repositories with suite runs since then: those held back first, the busiest first."""
     found: dict[tuple[str, str], RepositoryReadiness] = {}
-    rows = SuiteRun.objects.filter(only or Q(), created_at__gte=since).order_by("id")
+    rows = SuiteRun.objects.filter(only or Q(), created_at__gte=since).order_by("created_at")
     columns = ("account", "repository", "reasons", "created_at")
     for account, repository, stored, created_at in rows.values_list(*columns).iterator():
         before = found.get((account, repository))
