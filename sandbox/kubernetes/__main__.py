@@ -11,7 +11,7 @@ from typing import Any
 
 from .application import Application
 from .cluster import Cluster
-from .controllers.bootstrap import bootstrap
+from .controllers.manager import ControllerManager
 from .kubeconfig import write_kubeconfig
 from .options import make_parser, read_settings
 from .server import Server
@@ -37,14 +37,14 @@ async def _serve(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     cluster = Cluster(settings)
+    controllers = ControllerManager(cluster)
     server = Server(Application(cluster), settings.port, settings.verbose)
     try:
         await server.start()
     except OSError as error:
         print(f"port {settings.port} cannot be had: {error.strerror}", file=sys.stderr)
         return 1
-    bootstrap(cluster)
-    cluster.timers.start()
+    controllers.start()
     _announce(settings, server)
     await stop.wait()
     await server.stop()

@@ -5,6 +5,7 @@ import uuid
 from pathlib import Path
 
 from .clock import Clock, Timers, iso
+from .faults import Faults
 from .settings import Settings
 from .store import Store
 
@@ -21,6 +22,7 @@ class Cluster:
         self.clock = clock or Clock()
         self.store = Store(settings.state / "state.sqlite3", self.clock.now)
         self.timers = Timers(self.clock)
+        self.faults = Faults(self.store, settings.seed)
         self._random = random.Random()
 
     @property

@@ -91,6 +91,7 @@ async def _request(http: web.BaseRequest) -> Request:
         body=await _body(http),
         content_type=http.headers.get("Content-Type", ""),
         accept=http.headers.get("Accept", ""),
+        client=http.headers.get("User-Agent", ""),
         token=token.strip() if scheme.lower() == "bearer" else None,
     )
 

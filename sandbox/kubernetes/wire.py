@@ -9,7 +9,8 @@ from .errors import bad_request
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """`user` is whose token it came with. `lies` are the faults that bend its answer."""
+    """`client` is its User-Agent, `user` whose token it came with. `lies` are the faults that bend
+    its answer."""
 
     method: str
     path: str
@@ -18,6 +19,7 @@ class Request:
     content_type: str = ""
     accept: str = ""
     token: str | None = None
+    client: str = ""
     user: str = ""
     lies: tuple[Any, ...] = ()
 

@@ -1,0 +1,104 @@
+"""Whether a pod fits a node, and why not, in the scheduler's words."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from .. import quantity
+from ..selectors import matches_selector
+from ..store import Object, Version
+
+Amounts = dict[str, Decimal]
+
+
+def requests_of(spec: Object) -> Amounts:
+    """What a pod asks of its node: the larger of its containers with its sidecars, and of each init
+    container with the sidecars that run before it."""
+    running, sidecars, peak = _sum(spec.get("containers") or ()), Amounts(), Amounts()
+    for container in spec.get("initContainers") or ():
+        own = _requests(container)
+        if container.get("restartPolicy") == "Always":
+            sidecars = add(sidecars, own)
+            peak = _largest(peak, sidecars)
+        else:
+            peak = _largest(peak, add(sidecars, own))
+    overhead = {name: quantity.parse(text) for name, text in (spec.get("overhead") or {}).items()}
+    return add(_largest(add(running, sidecars), peak), overhead)
+
+
+def _requests(container: Object) -> Amounts:
+    wanted = (container.get("resources") or {}).get("requests") or {}
+    return {name: quantity.parse(text) for name, text in wanted.items()}
+
+
+def _sum(containers: Iterable[Object]) -> Amounts:
+    total: Amounts = {}
+    for container in containers:
+        total = add(total, _requests(container))
+    return total
+
+
+def add(left: Mapping[str, Decimal], right: Mapping[str, Decimal]) -> Amounts:
+    zero = Decimal(0)
+    return {name: left.get(name, zero) + right.get(name, zero) for name in {**left, **right}}
+
+
+def _largest(left: Mapping[str, Decimal], right: Mapping[str, Decimal]) -> Amounts:
+    zero = Decimal(0)
+    return {name: max(left.get(name, zero), right.get(name, zero)) for name in {**left, **right}}
+
+
+def allocatable(node: Version) -> Amounts:
+    amounts = node.obj["status"].get("allocatable") or {}
+    return {name: quantity.parse(text) for name, text in amounts.items()}
+
+
+def why_not(pod: Version, node: Version, used: Amounts, pods: int) -> list[str]:
+    """Empty when it fits. `used` and `pods`: what the node has taken on already."""
+    spec = pod.obj["spec"]
+    tolerations = spec.get("tolerations") or []
+    if node.obj["spec"].get("unschedulable") and not _tolerates(tolerations, _UNSCHEDULABLE):
+        return ["node(s) were unschedulable"]
+    for taint in node.obj["spec"].get("taints") or ():
+        if taint["effect"] != "PreferNoSchedule" and not _tolerates(tolerations, taint):
+            shown = f"{taint['key']}: {taint.get('value', '')}"
+            return [f"node(s) had untolerated taint {{{shown}}}"]
+    if not _selected(spec, node):
+        return ["node(s) didn't match Pod's node affinity/selector"]
+    return _lacking(requests_of(spec), allocatable(node), used, pods)
+
+
+_UNSCHEDULABLE = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+
+
+def _tolerates(tolerations: Iterable[Object], taint: Object) -> bool:
+    return any(tolerates(toleration, taint) for toleration in tolerations)
+
+
+def tolerates(toleration: Object, taint: Object) -> bool:
+    if toleration.get("effect") and toleration["effect"] != taint["effect"]:
+        return False
+    if toleration.get("key") and toleration["key"] != taint["key"]:
+        return False
+    if toleration.get("operator", "Equal") == "Exists":
+        return True
+    return bool(toleration.get("value", "") == taint.get("value", ""))
+
+
+def _selected(spec: Object, node: Version) -> bool:
+    labels = node.meta.get("labels") or {}
+    if any(labels.get(key) != value for key, value in (spec.get("nodeSelector") or {}).items()):
+        return False
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    needed = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+    if not needed:
+        return True
+    return any(matches_selector(term, labels) for term in needed.get("nodeSelectorTerms") or ())
+
+
+def _lacking(wanted: Amounts, has: Amounts, used: Amounts, pods: int) -> list[str]:
+    zero = Decimal(0)
+    reasons = ["Too many pods"] if pods + 1 > has.get("pods", zero) else []
+    for name, amount in wanted.items():
+        if amount and amount > has.get(name, zero) - used.get(name, zero):
+            reasons.append(f"Insufficient {name}")
+    return reasons
