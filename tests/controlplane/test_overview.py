@@ -51,7 +51,10 @@ def test_it_counts_what_each_backend_has(console: Client) -> None:
 
 def test_it_counts_the_verdicts_of_the_last_hour_alone(console: Client) -> None:
     for category in (Category.PASSED, Category.PASSED, Category.FAILED, Category.REJECTED):
-        make_assignment().close(category)
+        attempt = make_assignment()
+        attempt.place(str(attempt.pk))
+        attempt.claim("boot")
+        attempt.close(category)
     old = make_assignment()
     old.close(Category.PASSED)
     Assignment.objects.filter(pk=old.pk).update(closed_at=timezone.now() - timedelta(hours=2))
