@@ -7,6 +7,7 @@ its suite runs, while our own goes on polling.
 
 from datetime import datetime, timedelta
 
+import requests
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
@@ -15,15 +16,23 @@ from dispatch.outcomes import Category
 from droplets.config import config
 from droplets.models import Worker, WorkerState
 
-DEAF_FACTOR = 3
+ANSWER_SECONDS = 3.0
+
+
+def _agents_reach_us() -> bool:
+    """Whether a web process answers where the agents call."""
+    try:
+        return requests.get(f"{config().api_host}/livez", timeout=ANSWER_SECONDS).ok
+    except requests.RequestException:
+        return False
 
 
 class Watch:
     """The watch of one controller process.
 
-    When nobody at all is heard, it may be us: no web process was up, or the database was away.
-    Silence is counted only from the moment somebody is heard again, or until it has lasted
-    `DEAF_FACTOR` times as long.
+    Silence is counted only while agents can be heard: since we started, or since web or the
+    database came back. Whether they can is known from somebody who was heard lately, or else
+    from calling where they call.
     """
 
     def __init__(self) -> None:
@@ -32,23 +41,20 @@ class Watch:
     def step(self) -> None:
         now = timezone.now()
         silence = timedelta(seconds=config().silence)
-        for worker in _silent(now - silence):
-            if self._surely(worker, now, silence):
-                worker.lose(_reason(worker), category=Category.AGENT_LOST)
         self._listen(now, silence)
+        if self._hearing_since is None or self._hearing_since >= now - silence:
+            return
+        for worker in _silent(now - silence):
+            worker.lose(_reason(worker), category=Category.AGENT_LOST)
 
     def _listen(self, now: datetime, silence: timedelta) -> None:
-        """Note since when somebody has been heard without a long pause."""
-        heard = Worker.standing().filter(last_seen_at__gt=now - silence / 2).exists()
-        if not heard:
+        """Note since when agents can be heard without a break."""
+        standing = Worker.standing()
+        heard = standing.filter(last_seen_at__gt=now - silence / 2).exists()
+        if not heard and not (standing.exists() and _agents_reach_us()):
             self._hearing_since = None
         elif self._hearing_since is None:
             self._hearing_since = now
-
-    def _surely(self, worker: Worker, now: datetime, silence: timedelta) -> bool:
-        if _last_sign(worker) < now - DEAF_FACTOR * silence:
-            return True
-        return self._hearing_since is not None and self._hearing_since < now - silence
 
 
 def _silent(before: datetime) -> "QuerySet[Worker]":
@@ -66,12 +72,6 @@ def _speaking() -> "QuerySet[Assignment]":
     if config().agent == "switchyard":
         return live
     return live.filter(Q(claimed_at=None) | Q(heard_at=F("claimed_at")))
-
-
-def _last_sign(worker: Worker) -> datetime:
-    sign = worker.last_seen_at or worker.ready_at
-    assert sign is not None, "only those with one are silent"
-    return sign
 
 
 def _reason(worker: Worker) -> str:

@@ -11,6 +11,7 @@ from dispatch.outcomes import Category
 from droplets import config as config_module
 from droplets.models import Worker, WorkerState
 from droplets.silence import Watch
+from sandbox.stack.stack import free_port
 from tests.droplets.factories import make_worker
 from tests.droplets.protocol.agent import Agent, placed, running
 
@@ -159,7 +160,21 @@ def test_when_somebody_is_heard_again_the_others_get_the_whole_time_to_be_heard(
     assert (state_of(worker), state_of(back)) == (WorkerState.LOST, WorkerState.IDLE)
 
 
-def test_three_times_the_silence_is_too_long_in_any_case() -> None:
-    worker = make_worker(ready_at=ago(300), last_seen_at=ago(181))
-    Watch().step()
-    assert state_of(worker) == WorkerState.LOST
+@pytest.mark.parametrize("reachable,state", [(True, "lost"), (False, "idle")])
+@pytest.mark.django_db(transaction=True)
+def test_when_nobody_is_heard_it_matters_whether_agents_can_reach_us(
+    live_server: Any, monkeypatch: pytest.MonkeyPatch, reachable: bool, state: str
+) -> None:
+    """A web that is away for an hour must not cost a single Task."""
+    port = free_port()
+    url = live_server.url if reachable else f"http://127.0.0.1:{port}"
+    monkeypatch.setenv("SWITCHYARD_AGENT_API_HOST", url)
+    config_module.config.cache_clear()
+    worker = make_worker(ready_at=ago(5000), last_seen_at=ago(3600))
+    watch = Watch()
+    watch.step()
+    if watch._hearing_since:
+        watch._hearing_since -= timedelta(seconds=61)
+    watch.step()
+    config_module.config.cache_clear()
+    assert state_of(worker) == state
