@@ -37,7 +37,7 @@ def worker_events(request: HttpRequest, worker_id: str) -> HttpResponse:
     worker = caller(request, worker_id)
     kind = event_type(fields(request))
     if worker.events.count() < MOST_EVENTS:
-        worker.note(kind)
+        worker.note(AGENT_EVENT + kind)
     if kind == "ready_signal_received":
         become_ready(worker.pk)
     elif kind == "assignment_acknowledged":

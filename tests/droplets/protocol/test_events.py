@@ -146,7 +146,7 @@ def test_an_error_of_an_agent_at_work_is_only_noted() -> None:
     agent, assignment = running()
     assert agent.worker_event("error").status_code == 201
     assert (state_of(agent), Assignment.by_id(assignment.pk).live) == (WorkerState.BUSY, True)
-    assert WorkerEvent.objects.filter(worker=agent.worker_id, kind="error").exists()
+    assert WorkerEvent.objects.filter(worker=agent.worker_id, kind="agent.error").exists()
 
 
 def test_the_finish_has_no_body_and_may_come_twice() -> None:
