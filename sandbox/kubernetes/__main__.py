@@ -20,7 +20,8 @@ from .settings import Settings
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser()
-    settings = read_settings(parser.parse_args(arguments))
+    options = parser.parse_args(arguments)
+    settings = read_settings(options)
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (settings.state / "lock").open("w") as lock:
         try:
@@ -28,16 +29,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except OSError:
             print(f"{parser.prog}: {settings.state} is in use", file=sys.stderr)
             return 1
-        return asyncio.run(_serve(settings))
+        return asyncio.run(_serve(settings, options.fault))
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, faults: list[dict[str, Any]]) -> int:
     """Run until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     cluster = Cluster(settings)
     controllers = ControllerManager(cluster)
+    if faults:
+        cluster.faults.replace(faults)
     server = Server(Application(cluster), settings.port, settings.verbose)
     try:
         await server.start()
@@ -48,6 +51,7 @@ async def _serve(settings: Settings) -> int:
     _announce(settings, server)
     await stop.wait()
     await server.stop()
+    cluster.counters.flush()
     cluster.store.close()
     (settings.state / "server.json").unlink(missing_ok=True)
     return 0
@@ -55,8 +59,11 @@ async def _serve(settings: Settings) -> int:
 
 def _announce(settings: Settings, server: Server) -> None:
     """Say where it is, once it answers: one line of JSON, and the same in DIR/server.json."""
+    tokens = {"admin": settings.token}
+    if settings.limited_token:
+        tokens["limited"] = settings.limited_token
     kubeconfig = (settings.state / "kubeconfig").absolute()
-    write_kubeconfig(kubeconfig, server.url, {"admin": settings.token})
+    write_kubeconfig(kubeconfig, server.url, tokens)
     place: dict[str, Any] = {
         "url": server.url,
         "port": server.port,

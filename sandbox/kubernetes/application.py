@@ -1,16 +1,22 @@
-"""From a request to its answer: tokens, routes, counters."""
+"""From a request to its answer: outage, tokens, routes, rights, faults, counters."""
 
-from collections import Counter
+import asyncio
+import inspect
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from .api import deleting, reading, watching, writing
+from . import operator_api
+from .access import ADMIN, LIMITED, check_access
+from .api import deleting, logs, reading, subresources, watching, writing
 from .api.codec import check_accept
 from .api.discovery import discover
 from .api.routing import Target, find_target
 from .cluster import Cluster
-from .errors import ApiError, method_not_allowed, no_such_path, unauthorized
+from .errors import ApiError, Disconnect, method_not_allowed, no_such_path, unauthorized
+from .fault_rules import OF_LIST, Rule
+from .faults import Strike
+from .partition import cut_off_node
 from .wire import Request, Response, Stream
 
 Answer = Response | Stream
@@ -26,43 +32,130 @@ _VERBS: dict[str, Handler] = {
     "delete": deleting.delete_object,
     "deletecollection": deleting.delete_collection,
 }
-ADMIN = "system:admin"
+_OTHERS: dict[str, Handler] = {
+    "pods/log": logs.read_log,
+    "pods/eviction": subresources.evict,
+    "pods/binding": subresources.bind,
+    "namespaces/finalize": subresources.finalize,
+    "selfsubjectaccessreviews": subresources.review_access,
+}
+_NO_ROUTE = "(no such path)"
 
 
 class Application:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self.calls: Counter[tuple[str, str]] = Counter()
 
     async def answer(self, request: Request) -> Answer:
         """Raises ApiError for every answer but a good one, Disconnect for none at all."""
+        if request.path.startswith("/sandbox/"):
+            return operator_api.answer(self.cluster, request)
+        what = _NO_ROUTE
+        try:
+            target, answer = self._prepare(request)
+            if target is not None:
+                what = target.template
+                request = replace(request, user=self._user(request))
+                answer = await self._work(request, target)
+        except ApiError as error:
+            self.cluster.counters.count(f"{request.method} {what}", str(error.code))
+            raise
+        except Disconnect:
+            self.cluster.counters.count(f"{request.method} {what}", "no answer")
+            raise
+        assert answer is not None
+        code = answer.code if isinstance(answer, Response) else 200
+        self.cluster.counters.count(f"{request.method} {what}", str(code))
+        return answer
+
+    def _prepare(self, request: Request) -> tuple[Target | None, Answer | None]:
+        """What a request is about, or at once the answer to one that is about the server."""
+        if self.cluster.is_out:
+            message = "the server is currently unable to handle the request"
+            raise ApiError(503, "ServiceUnavailable", message)
         known = discover(request.path.rstrip("/") or "/")
         if isinstance(known, str):
-            return Response(body=known)
-        request = replace(request, user=self._user(request))
+            return None, Response(body=known)
+        self._user(request)
         check_accept(request)
         if known is not None:
-            return self._described(request, known)
+            if request.method not in ("GET", "HEAD"):
+                raise method_not_allowed()
+            return None, Response(body=known)
         target = find_target(request)
         if target is None:
             raise no_such_path()
-        return self._work(request, target)
+        return target, None
 
     def _user(self, request: Request) -> str:
-        if request.token == self.cluster.settings.token:
+        settings = self.cluster.settings
+        if request.token == settings.token:
             return ADMIN
+        if request.token and request.token == settings.limited_token:
+            return LIMITED
         raise unauthorized()
 
-    @staticmethod
-    def _described(request: Request, known: dict[str, Any]) -> Response:
-        if request.method not in ("GET", "HEAD"):
-            raise method_not_allowed()
-        return Response(body=known)
-
-    def _work(self, request: Request, target: Target) -> Answer:
-        answer = _VERBS[target.verb](self.cluster, request, target)
+    async def _work(self, request: Request, target: Target) -> Answer:
+        verb, resource = target.verb, target.resource
+        check_access(request.user, verb, resource, target.sub, target.namespace, target.name)
+        if cut_off_node(self.cluster, request, target):
+            raise Disconnect()
+        strikes = self.cluster.faults.of_call(request, verb)
+        await _strike_before(strikes)
+        lies = tuple(strike for strike in strikes if strike.kind in OF_LIST)
+        answer = _handler(target)(self.cluster, replace(request, lies=lies), target)
+        if inspect.isawaitable(answer):
+            answer = await answer
         assert isinstance(answer, Response | Stream)
+        await _strike_after(strikes)
         return answer
 
 
-__all__ = ["Application", "ApiError"]
+def _handler(target: Target) -> Handler:
+    what = f"{target.resource.plural}/{target.sub}" if target.sub else target.resource.plural
+    return _OTHERS.get(what) or _VERBS[target.verb]
+
+
+async def _strike_before(strikes: list[Strike]) -> None:
+    for strike in strikes:
+        if strike.kind == "latency":
+            await asyncio.sleep(strike.seconds)
+        elif strike.kind == "reset":
+            raise Disconnect(reset=True)
+        elif strike.kind == "hang":
+            raise Disconnect(seconds=strike.seconds)
+        elif strike.rule.is_status:
+            raise _status(strike.rule)
+
+
+_REASONS = {
+    400: "BadRequest",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "NotFound",
+    409: "Conflict",
+    410: "Expired",
+    422: "Invalid",
+    429: "TooManyRequests",
+    500: "InternalError",
+    503: "ServiceUnavailable",
+    504: "Timeout",
+}
+
+
+def _status(rule: Rule) -> ApiError:
+    code, details, headers = int(rule.kind), {}, {}
+    wait = rule.retry_after if rule.retry_after is not None else 1 if code == 429 else None
+    if wait is not None:
+        details, headers = {"retryAfterSeconds": wait}, {"Retry-After": str(wait)}
+    reason = rule.reason or _REASONS.get(code, "InternalError" if code >= 500 else "")
+    message = rule.message or f"a fault of the sandbox: {reason or code}"
+    return ApiError(code, reason, message, details=details, headers=headers)
+
+
+async def _strike_after(strikes: list[Strike]) -> None:
+    for strike in strikes:
+        if strike.kind == "drop_answer":
+            raise Disconnect()
+        if strike.kind == "hang_answer":
+            raise Disconnect(seconds=strike.seconds)

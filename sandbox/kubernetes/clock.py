@@ -64,6 +64,11 @@ class Timers:
     def after(self, seconds: float, call: Callable[[], None]) -> None:
         self.at(self._clock.now() + seconds, call)
 
+    def after_real(self, seconds: float, call: Callable[[], None]) -> None:
+        """After so many seconds of the machine, whatever the clock does."""
+        if self._loop is not None:
+            self._loop.call_later(seconds, call)
+
     def _look(self) -> None:
         while self._heap and self._heap[0][0] <= self._clock.now():
             heapq.heappop(self._heap)[2]()

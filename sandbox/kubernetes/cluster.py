@@ -1,10 +1,12 @@
 """One cluster: its settings, clock and state, and what its parts share."""
 
+import asyncio
 import random
 import uuid
 from pathlib import Path
 
 from .clock import Clock, Timers, iso
+from .counters import Counters
 from .faults import Faults
 from .settings import Settings
 from .store import Store
@@ -23,6 +25,9 @@ class Cluster:
         self.store = Store(settings.state / "state.sqlite3", self.clock.now)
         self.timers = Timers(self.clock)
         self.faults = Faults(self.store, settings.seed)
+        self.counters = Counters(self.store, self.timers.after_real)
+        self._outage_until = float(self.store.meta("outage_until") or 0)
+        self.watches: set[asyncio.Event] = set()
         self._random = random.Random()
 
     @property
@@ -34,6 +39,25 @@ class Cluster:
 
     def timestamp(self) -> str:
         return iso(self.now())
+
+    @property
+    def outage_until(self) -> float:
+        return self._outage_until
+
+    @property
+    def is_out(self) -> bool:
+        return self.now() < self._outage_until
+
+    def be_out(self, seconds: float) -> None:
+        """Answer nothing but 503 for so long; 0 ends it."""
+        self._outage_until = self.now() + seconds if seconds else 0.0
+        self.store.set_meta("outage_until", str(self._outage_until))
+        self.wake_watches()
+
+    def wake_watches(self) -> None:
+        """Something other than an object has changed that a watch may have to go by."""
+        for wake in self.watches:
+            wake.set()
 
     def suffix(self) -> str:
         """Five letters that make a name unique."""

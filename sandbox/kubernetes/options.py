@@ -1,9 +1,12 @@
 """The command line."""
 
 import argparse
+import json
 import secrets
 from pathlib import Path
+from typing import Any
 
+from .fault_rules import BadRule, parse_rule
 from .settings import Settings
 
 
@@ -15,8 +18,11 @@ def make_parser() -> argparse.ArgumentParser:
     add("--state", type=Path, required=True, metavar="DIR", help="where everything is kept")
     add("--port", type=_port, default=0, help="default: a free one")
     add("--token", default="", help="of the administrator; default: one that is made and kept")
+    add("--limited-token", default="", help="of a user with the rights of the product's Role alone")
     add("--nodes", type=_count, default=0, help="nodes on which nothing runs, always Ready")
     add("--speed", type=_positive, default=1.0, help="divides what the cluster waits for")
+    add("--seed", type=int, default=0, help="of everything that is drawn")
+    add("--fault", action="append", default=[], type=_rule, metavar="JSON", help="may be repeated")
     add("--verbose", action="store_true", help="show each request")
     return parser
 
@@ -25,6 +31,8 @@ def read_settings(options: argparse.Namespace) -> Settings:
     return Settings(
         state=options.state,
         token=options.token or _kept_token(options.state),
+        limited_token=options.limited_token,
+        seed=options.seed,
         port=options.port,
         nodes=options.nodes,
         speed=options.speed,
@@ -39,6 +47,18 @@ def _kept_token(state: Path) -> str:
         path.write_text(secrets.token_urlsafe(24))
         path.chmod(0o600)
     return path.read_text()
+
+
+def _rule(text: str) -> dict[str, Any]:
+    try:
+        rule = json.loads(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no JSON") from None
+    try:
+        parse_rule(rule)
+    except BadRule as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return dict(rule)
 
 
 def _port(text: str) -> int:

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from ..cluster import Cluster
-from ..errors import ApiError, too_old
+from ..errors import ApiError, Disconnect, too_old
+from ..partition import watched_node
+from ..resources import PODS
 from ..store import Change, Version
 from ..wire import Request, Stream
 from .codec import with_kind
@@ -34,6 +36,8 @@ class _Watch:
         self._initial = request.flag("sendInitialEvents")
         self._since = 0 if self._from_now else _wanted(cluster, request)
         self._bookmarks = request.flag("allowWatchBookmarks")
+        self._node = watched_node(request) if target.resource is PODS else ""
+        self._held: list[bytes] = []  # by a fault, until after the next one
         seconds = request.number("timeoutSeconds")
         self._seconds = seconds or random.uniform(_MIN_TIMEOUT, 2 * _MIN_TIMEOUT)
 
@@ -46,12 +50,14 @@ class _Watch:
             yield event
         wake = asyncio.Event()
         stop = store.listen(self._resource.plural, lambda change: wake.set())
+        self._cluster.watches.add(wake)
         ends = loop.time() + self._seconds
         try:
             async for event in self._follow(wake, ends):
                 yield event
         finally:
             stop()
+            self._cluster.watches.discard(wake)
 
     def _beginning(self) -> Iterator[bytes]:
         store = self._cluster.store
@@ -73,25 +79,52 @@ class _Watch:
         next_bookmark = loop.time() + pause
         while loop.time() < ends:
             wake.clear()
+            self._check_connection()
             if self._since < self._cluster.store.forgotten(self._resource.plural):
                 yield _error(too_old(self._since, self._cluster.store.floor))
                 return
             for event in self._news():
                 yield event
             if self._bookmarks and loop.time() >= next_bookmark:
-                yield self._bookmark()
+                if not self._cluster.faults.silences(self._request):
+                    yield self._bookmark()
                 next_bookmark = loop.time() + pause
             due = min(ends, next_bookmark) if self._bookmarks else ends
             await _wait(wake, due - loop.time())
-        if self._bookmarks:
+        if self._bookmarks and not self._cluster.faults.silences(self._request):
             yield self._bookmark()
+
+    def _check_connection(self) -> None:
+        """Raises Disconnect in an outage, and for the kubelet of a node that is cut off."""
+        cluster = self._cluster
+        if cluster.is_out or (self._node and cluster.faults.node_lost(self._node)):
+            raise Disconnect()
 
     def _news(self) -> Iterator[bytes]:
         for change in self._cluster.store.changes(self._resource.plural, self._since):
             self._since = change.rv
             if event := self._shown(change):
-                yield event
+                yield from self._struck(event, change.new.name)
         self._since = max(self._since, self._cluster.store.revision)
+
+    def _struck(self, event: bytes, name: str) -> Iterator[bytes]:
+        """An event with what faults make of it. Raises Disconnect for one that ends the watch."""
+        kinds = {strike.kind for strike in self._cluster.faults.of_event(self._request, name)}
+        if "watch_expired" in kinds:
+            yield _error(too_old(self._since, self._cluster.store.revision))
+            raise Disconnect()
+        if "watch_cut" in kinds:
+            raise Disconnect()
+        if kinds & {"watch_silent", "watch_omit"}:
+            return
+        if "watch_reorder" in kinds:
+            self._held.append(event)
+            return
+        yield event
+        if "watch_duplicate" in kinds:
+            yield event
+        while self._held:
+            yield self._held.pop()
 
     def _shown(self, change: Change) -> bytes | None:
         """An object that a change takes out of the selection is deleted, for this watch."""
