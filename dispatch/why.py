@@ -83,7 +83,8 @@ def _history_doubts(suite_run: SuiteRun, entry: TrafficSplit | None) -> list[str
     """Whether the configuration version is one that there was, with this weight and salt."""
     version = suite_run.configuration_version
     if version is None:
-        return []
+        invented = suite_run.weight or suite_run.salt
+        return ["configuration_version: a weight or salt without one"] if invented else []
     if entry is None:
         return [f"configuration_version: there is no entry {version} in the weight's history"]
     found = {"weight": entry.weight, "salt": entry.rollout.salt}
