@@ -57,7 +57,7 @@ exit 127
 # A service is up until it is asked to end; one that others wait for ends by itself.
 SERVICE = """\
 echo "stand-in for $1"
-if [ "$2" = main ]; then sleep "$3"; echo done; exit 0; fi
+if [ "$2" = once ]; then sleep "$3"; echo done; exit 0; fi
 trap 'echo stopping; exit 0' TERM INT
 while :; do sleep 86400 & wait $!; done
 """
