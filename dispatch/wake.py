@@ -13,6 +13,8 @@ from pathlib import Path
 
 from django.db import connection, transaction
 
+from dispatch import prepared
+
 CHANNEL = "switchyard"
 LONGEST_SOCKET_PATH = 100  # sockaddr_un holds 108 bytes
 
@@ -24,8 +26,7 @@ def send(topic: str) -> None:
 
 def _send_now(topic: str) -> None:
     if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, topic])
+        prepared.run("SELECT pg_notify(%s, %s)", [CHANNEL, topic])
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, contextlib.suppress(OSError):
         sender.setblocking(False)

@@ -90,8 +90,8 @@ class Placing:
             self._pool.submit(self._run, assignments[first : first + size])
 
     def _run(self, assignments: Sequence[Assignment]) -> None:
-        close_old_connections()
         try:
+            close_old_connections()
             if not self._start_together(assignments):
                 for assignment in assignments:
                     self._start_alone(assignment)

@@ -3,6 +3,7 @@
 import itertools
 import random
 import time
+from collections.abc import Iterable
 
 from django.db import connection
 
@@ -19,47 +20,55 @@ from tests.waiting import wait_until
 
 TARGET_MILLISECONDS = 25.0
 LONGEST_PAUSE_SECONDS = 0.05
-WARM_UP = 20
-BATCH = 50
+IDLE = 25
+BATCH = 20
+POOL = {"SWITCHYARD_POOL_IDLE": str(IDLE), "SWITCHYARD_POOL_LIMIT": str(IDLE)}
 # From the Task's own time to the commit of the claim, which is what wrote its Assignment last.
 WAITS = """
 SELECT extract(epoch FROM pg_xact_commit_timestamp(a.xmin) - t.created_at) * 1000
-FROM dispatch_assignment a JOIN dispatch_task t ON t.id = a.task_id ORDER BY t.id
+FROM dispatch_assignment a JOIN dispatch_task t ON t.id = a.task_id
+WHERE a.closed_at IS NULL AND a.external_id IS NOT NULL
 """
 
 
 def measure(make_site: MakeSite, scale: Scale, progress: Progress) -> list[Result]:
-    """Tasks come one at a time, at odd moments; more Workers are idle than there are Tasks."""
+    """Tasks come one at a time, at odd moments, and find a pool of the usual size."""
     site = make_site("assigning")
     site.connect()
     _, key = ApiKey.issue(make_client(), "bench", ["tasks:write"])
     requests = tasks(key)
-    count = WARM_UP + scale.assignments
-    Population().add_idle_workers(count)
-    enough = {"SWITCHYARD_POOL_IDLE": str(count), "SWITCHYARD_POOL_LIMIT": str(count)}
-    with site.web() as web, site.controller(**enough):
+    population = Population()
+    population.add_idle_workers(IDLE)
+    milliseconds: list[float] = []
+    with site.web() as web, site.controller(**POOL):
         wait_until(Lease.objects.exists)
         client = Connection(web.port)
-        client.ask_all(itertools.islice(requests, WARM_UP), 201)
-        wait_until(_nothing_waits)
+        _assign(client, itertools.islice(requests, BATCH))
         for _ in progress.rounds("Assigning Tasks", scale.assignments // BATCH):
-            for sent in itertools.islice(requests, BATCH):
-                time.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))
-                client.ask(sent, 201)
-        wait_until(_nothing_waits)
+            # Those that are used up are replaced before they go: the pool itself has nothing to do.
+            population.add_idle_workers(BATCH)
+            population.finish_what_was_placed()
+            _assign(client, itertools.islice(requests, BATCH))
+            milliseconds += _waits()
         client.close()
-    return [_result(_milliseconds())]
+    return [_result(milliseconds)]
+
+
+def _assign(client: Connection, requests: Iterable[bytes]) -> None:
+    for sent in requests:
+        time.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))
+        client.ask(sent, 201)
+    wait_until(_nothing_waits)
 
 
 def _nothing_waits() -> bool:
     return not Assignment.queued("droplets").exists()
 
 
-def _milliseconds() -> list[float]:
+def _waits() -> list[float]:
     with connection.cursor() as cursor:
         cursor.execute(WAITS)
-        waits = [float(milliseconds) for (milliseconds,) in cursor.fetchall()]
-    return waits[WARM_UP:]
+        return [float(milliseconds) for (milliseconds,) in cursor.fetchall()]
 
 
 def _result(milliseconds: list[float]) -> Result:
