@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MOST = 50
+LONGEST = 400
 LONGEST_QUOTE = 80
 
 
@@ -52,12 +53,14 @@ class Findings:
 
     def problem(self, service: str, key: str, message: str, remedy: str) -> None:
         if len(self.problems) < MOST:
-            found = Problem(service=service, key=key, message=message, remedy=remedy)
+            place = {"service": plain(service), "key": plain(key)}
+            found = Problem(**place, message=message[:LONGEST], remedy=remedy[:LONGEST])
             self.problems[found] = None
 
     def note(self, service: str, key: str, message: str) -> None:
         if len(self.notes) < MOST:
-            self.notes[Note(service=service, key=key, message=message)] = None
+            found = Note(service=plain(service), key=plain(key), message=message[:LONGEST])
+            self.notes[found] = None
 
 
 def quote(value: Any) -> str:
@@ -65,8 +68,13 @@ def quote(value: Any) -> str:
     text = value if isinstance(value, str) else type(value).__name__
     if isinstance(value, bool | int | float):
         text = _number(value)
-    text = "".join(char if char.isprintable() else "?" for char in text[: LONGEST_QUOTE + 1])
-    return f"`{text[:LONGEST_QUOTE]}…`" if len(text) > LONGEST_QUOTE else f"`{text}`"
+    return f"`{plain(text)}`"
+
+
+def plain(text: str) -> str:
+    """On one line, and not too long."""
+    shown = "".join(char if char.isprintable() else "?" for char in text[:LONGEST_QUOTE])
+    return shown + "…" if len(text) > LONGEST_QUOTE else shown
 
 
 def _number(value: float) -> str:
