@@ -23,7 +23,7 @@ from .probes import Prober, Verdict
 from .publisher import Publisher, Wanted
 from .record import Ending, PodRecord, Run, Shelf
 from .spec import ContainerSpec, Json, PodSpec
-from .status import pod_status
+from .status import pod_status, told
 
 # Without any hint: how often a pod looks by itself.
 _LOOK_SECONDS = 1.0
@@ -79,7 +79,8 @@ class Pod:
         def take(pod: "Pod") -> None:
             pod.spec = PodSpec(raw)
             pod.shelf.save_pod(raw)
-            pod._published = None if raw["metadata"].get("deletionTimestamp") else pod._published
+            if pod.spec.deletion is not None or not told(pod.spec, pod.record, HOST_IP):
+                pod._published = None
 
         self.ask(take)
 

@@ -4,6 +4,7 @@ What is wanted of a pod is its latest status; it is tried until it is there, by 
 that one call that hangs does not hold up every pod.
 """
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -68,7 +69,7 @@ class Publisher:
             except Unreachable:
                 again = True
             except Refused as error:
-                print(f"status of {wanted.pod.full_name}: {error}", flush=True)
+                print(f"status of {wanted.pod.full_name}: {error}", file=sys.stderr, flush=True)
             with self._changed:
                 self._busy.discard(uid)
                 if again and uid not in self._wanted:

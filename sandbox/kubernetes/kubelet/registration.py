@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -51,7 +52,7 @@ class Registration:
                 self._show_node()
                 self._renew_lease()
             except (Unreachable, Refused) as error:
-                print(f"node: {error}", flush=True)
+                print(f"node: {error}", file=sys.stderr, flush=True)
             self._stop.wait(self._beat)
 
     def _show_node(self) -> None:

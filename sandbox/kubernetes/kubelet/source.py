@@ -1,5 +1,6 @@
 """Which pods this node has: list and watch, with a fresh list now and then."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -43,7 +44,7 @@ class Source:
             try:
                 self._follow(self._list())
             except (Unreachable, Refused, KeyError, TypeError) as error:
-                print(f"pods: {type(error).__name__}: {error}", flush=True)
+                print(f"pods: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
                 self._stop.wait(_PAUSE_SECONDS)
 
     def _list(self) -> str:

@@ -39,6 +39,19 @@ def pod_status(pod: PodSpec, record: PodRecord, before: Json, host_ip: str, now:
     return {key: value for key, value in status.items() if value not in ([], None, "")}
 
 
+def told(pod: PodSpec, record: PodRecord, host_ip: str) -> bool:
+    """Whether the API server's version says what is true. Somebody else may have written there,
+    as when the node was taken for lost."""
+    there = pod.raw.get("status") or {}
+    ours = pod_status(pod, record, there, host_ip, 0)
+    return _gist(there) == _gist(ours)
+
+
+def _gist(status: Json) -> tuple[Any, ...]:
+    conditions = ((c["type"], c["status"]) for c in status.get("conditions") or [])
+    return status.get("phase"), sorted(conditions)
+
+
 def phase_of(pod: PodSpec, record: PodRecord) -> str:
     """A pod has come to its end only when every container of it has stopped."""
     if record.over:
