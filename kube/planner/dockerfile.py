@@ -114,7 +114,7 @@ class _Parser:
         return Instruction(line=line, keyword=keyword, flags=flags, text=text)
 
     def _flags(self, joined: str, at: int) -> tuple[tuple[str, ...], str]:
-        flags = []
+        flags: list[str] = []
         while True:
             while at < len(joined) and joined[at].isspace():
                 at += 1

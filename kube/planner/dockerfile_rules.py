@@ -2,8 +2,8 @@
 well with another image than Docker's.
 
 Seen with Kaniko 1.28.3: a wrong `ADD --checksum` passes; `COPY --exclude` and `--parents` do
-nothing; variables in `COPY <<EOF` stay as they are; `RUN --network`, `--security` and mounts of type
-tmpfs, ssh and of other stages are a warning only. `ADD` of a git repository downloads its URL.
+nothing; variables in `COPY <<EOF` stay as they are; `RUN --network`, `--security` and mounts of
+type tmpfs, ssh and of other stages are a warning only. `ADD` of a git repository downloads its URL.
 """
 
 import re

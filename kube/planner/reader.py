@@ -1,15 +1,16 @@
 """Takes values out of one mapping of the compose file; what is wrong with one is told, and a
 harmless value taken in its place, so that all problems are found at once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from kube.planner import values
 from kube.planner.plan import Use
 from kube.planner.problems import Findings, quote
 from kube.planner.template import BadTemplate, Missing, Template, rendered
 
+Found = TypeVar("Found")
 NOTHING: tuple[Any, ...] = (None, "", False, [], {})
 MOST_ITEMS = 500
 
@@ -114,7 +115,7 @@ class Reader:
     def size(self, key: str) -> int | None:
         return self._read(key, values.size, "a size, as in 512m")
 
-    def _read(self, key: str, parse: Any, what: str) -> Any:
+    def _read(self, key: str, parse: Callable[[str], Found | None], what: str) -> Found | None:
         text = self.text(key, what)
         found = parse(text) if text else None
         if text and found is None:
@@ -167,6 +168,10 @@ class Reader:
                 self._wrong(key, item, "NAME=value")
 
     def _wrong(self, key: str, value: Any, what: str) -> None:
-        kind = {dict: "a mapping", list: "a list"}.get(type(value), "nothing")
-        shown = kind if isinstance(value, dict | list) or value is None else quote(value)
+        if value is None:
+            shown = "nothing"
+        elif isinstance(value, dict | list):
+            shown = "a mapping" if isinstance(value, dict) else "a list"
+        else:
+            shown = quote(value)
         self.problem(key, f"{shown} is not what is read here", f"give {what}")

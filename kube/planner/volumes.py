@@ -26,9 +26,7 @@ class Volumes:
         if source in self.by_source:
             return self.by_source[source]
         if source not in self.declared.content:
-            remedy = (
-                f"declare it below the top-level `volumes`, or write ./{source[:60]} for a path"
-            )
+            remedy = "declare it below the top-level `volumes`, or begin a path with ./"
             reader.problem("volumes", f"the volume {quote(source)} is not declared", remedy)
             return None
         memory = self._memory_of(source)

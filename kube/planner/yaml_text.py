@@ -84,10 +84,11 @@ class _Composer:
         return found, weight
 
     def _alias(self, event: AliasEvent) -> tuple[Any, _Weight]:
-        known = self.anchors.get(event.anchor)
+        name = event.anchor or ""
+        known = self.anchors.get(name)
         if known is None:
-            why = "refers to itself" if event.anchor in self.anchors else "has no anchor before it"
-            raise _at(event, f"the alias *{event.anchor} {why}", "name an anchor that is complete")
+            why = "refers to itself" if name in self.anchors else "has no anchor before it"
+            raise _at(event, f"the alias *{name[:60]} {why}", "name an anchor that is complete")
         found, weight = known
         return found, _Weight(values=weight.values, characters=weight.characters)
 
