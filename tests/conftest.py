@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.urls import get_resolver
 
 SQLITE = "django.db.backends.sqlite3"
 
@@ -36,6 +37,12 @@ def django_db_modify_db_settings(
     test: dict[str, Any] = database.setdefault("TEST", {})
     if database["ENGINE"] == SQLITE and not test.get("NAME"):
         test["NAME"] = str(tmp_path_factory.mktemp("database") / "switchyard.sqlite3")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def addresses() -> None:
+    """A process mounts its addresses once: before a test puts other backends in place."""
+    assert get_resolver().url_patterns
 
 
 @pytest.fixture
