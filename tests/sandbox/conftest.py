@@ -4,7 +4,9 @@ Every one ends with its test, and a test fails when a process of a droplet outli
 """
 
 import threading
+import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from sandbox.digitalocean.sandbox import Sandbox
 from sandbox.digitalocean.server import Server
 from sandbox.digitalocean.settings import Settings
 from tests.sandbox.digitalocean_client import Clocked, Running, processes_of
+from tests.sandbox.kubelet_cluster import Cluster, start_cluster
 
 QUICK = (
     "--boot-seconds=0.02:0.05",
@@ -81,3 +84,26 @@ def clocked(state: Path) -> Iterator[Callable[..., Clocked]]:
     for stop in stops:
         stop()
     assert processes_of(state) == []
+
+
+@pytest.fixture(scope="session")
+def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with start_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(shared_cluster: Cluster) -> Iterator[Cluster]:
+    """One for all tests that leave its processes alone; each has a namespace of its own."""
+    own = replace(shared_cluster, namespace=f"ns-{uuid.uuid4().hex[:10]}")
+    own.make_namespace()
+    yield own
+    own.clear()
+
+
+@pytest.fixture
+def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """For a test that kills the kubelet, or wants one of its own."""
+    with start_cluster(tmp_path) as cluster:
+        cluster.make_namespace()
+        yield cluster
