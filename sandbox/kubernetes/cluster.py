@@ -8,6 +8,7 @@ from pathlib import Path
 from .clock import Clock, Timers, iso
 from .counters import Counters
 from .faults import Faults
+from .quotas import Quotas
 from .settings import Settings
 from .store import Store
 
@@ -25,6 +26,7 @@ class Cluster:
         self.store = Store(settings.state / "state.sqlite3", self.clock.now)
         self.timers = Timers(self.clock)
         self.faults = Faults(self.store, settings.seed)
+        self.quotas = Quotas(self.store)
         self.counters = Counters(self.store, self.timers.after_real)
         self._outage_until = float(self.store.meta("outage_until") or 0)
         self.watches: set[asyncio.Event] = set()

@@ -1,50 +1,12 @@
 """Whether a pod fits a node, and why not, in the scheduler's words."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 
 from .. import quantity
+from ..pod_resources import Amounts, requests_of
 from ..selectors import matches_selector
 from ..store import Object, Version
-
-Amounts = dict[str, Decimal]
-
-
-def requests_of(spec: Object) -> Amounts:
-    """What a pod asks of its node: the larger of its containers with its sidecars, and of each init
-    container with the sidecars that run before it."""
-    running, sidecars, peak = _sum(spec.get("containers") or ()), Amounts(), Amounts()
-    for container in spec.get("initContainers") or ():
-        own = _requests(container)
-        if container.get("restartPolicy") == "Always":
-            sidecars = add(sidecars, own)
-            peak = _largest(peak, sidecars)
-        else:
-            peak = _largest(peak, add(sidecars, own))
-    overhead = {name: quantity.parse(text) for name, text in (spec.get("overhead") or {}).items()}
-    return add(_largest(add(running, sidecars), peak), overhead)
-
-
-def _requests(container: Object) -> Amounts:
-    wanted = (container.get("resources") or {}).get("requests") or {}
-    return {name: quantity.parse(text) for name, text in wanted.items()}
-
-
-def _sum(containers: Iterable[Object]) -> Amounts:
-    total: Amounts = {}
-    for container in containers:
-        total = add(total, _requests(container))
-    return total
-
-
-def add(left: Mapping[str, Decimal], right: Mapping[str, Decimal]) -> Amounts:
-    zero = Decimal(0)
-    return {name: left.get(name, zero) + right.get(name, zero) for name in {**left, **right}}
-
-
-def _largest(left: Mapping[str, Decimal], right: Mapping[str, Decimal]) -> Amounts:
-    zero = Decimal(0)
-    return {name: max(left.get(name, zero), right.get(name, zero)) for name in {**left, **right}}
 
 
 def allocatable(node: Version) -> Amounts:

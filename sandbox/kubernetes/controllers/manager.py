@@ -8,6 +8,7 @@ from .hollow import HollowNodes
 from .jobs import JobController
 from .namespaces import NamespaceController
 from .nodes import NodeController
+from .quotas import QuotaController
 from .scheduler import Scheduler
 
 
@@ -21,12 +22,14 @@ class ControllerManager:
             self.scheduler,
             GarbageCollector(cluster),
             NodeController(cluster),
+            QuotaController(cluster),
             Ageing(cluster),
             HollowNodes(cluster),
         )
 
     def start(self) -> None:
         """Everything that is there is looked at once; from then on, what changes."""
+        self._cluster.faults.changed.append(self.scheduler.retry)
         bootstrap(self._cluster)
         for controller in self._controllers:
             controller.start()

@@ -4,6 +4,7 @@ from collections import Counter
 
 from ..clock import iso
 from ..cluster import Cluster
+from ..pod_resources import Amounts, add, requests_of
 from ..resources import PODS
 from ..store import Change, Key, Object, Version
 from . import fit
@@ -23,7 +24,7 @@ class Scheduler:
         self._by_node = Index(self._store, "pods", node_name)
         self._queue: Queue[Key] = Queue(cluster, self.reconcile)
         self._waiting: dict[Key, None] = {}
-        self._used: dict[str, tuple[fit.Amounts, int]] = {}
+        self._used: dict[str, tuple[Amounts, int]] = {}
         self._store.listen("pods", self._pod_changed)
         self._store.listen("nodes", lambda change: self.retry())
 
@@ -74,13 +75,13 @@ class Scheduler:
         message = f"Successfully assigned {pod.namespace}/{pod.name} to {node}"
         self._recorder.normal(PODS, bound, "Scheduled", message)
 
-    def _load(self, node: Version) -> tuple[fit.Amounts, int]:
+    def _load(self, node: Version) -> tuple[Amounts, int]:
         """What the pods of a node take of it."""
         if node.name not in self._used:
             pods = [pod for pod in self._by_node.find(node.name) if not _has_ended(pod)]
-            total: fit.Amounts = {}
+            total: Amounts = {}
             for pod in pods:
-                total = fit.add(total, fit.requests_of(pod.obj["spec"]))
+                total = add(total, requests_of(pod.obj["spec"]))
             self._used[node.name] = (total, len(pods))
         return self._used[node.name]
 

@@ -8,7 +8,7 @@ from ..resources import Resource
 from ..rules.meta import validate_meta
 from ..store import Object, Version
 from .namespaces import check_namespace
-from .strategies import strategy_of
+from .strategies import check_quota, strategy_of
 
 _MAX_GENERATED = 58  # of a generateName, so that its random end fits into 63 characters
 
@@ -33,6 +33,7 @@ def create(
     if errors:
         raise unprocessable(resource, obj["metadata"].get("name", ""), errors)
     strategy.permit(cluster, obj)
+    check_quota(cluster, resource, obj)
     name = obj["metadata"]["name"]
     if cluster.store.get(resource.plural, namespace, name):
         raise already_exists(resource, name)

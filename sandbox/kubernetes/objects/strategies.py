@@ -1,8 +1,23 @@
 """The strategy of each resource."""
 
+from ..cluster import Cluster
+from ..quotas import full
 from ..resources import Resource
-from ..rules import core, jobs, names, nodes, pods
+from ..rules import admission, core, jobs, names, nodes, pod_security, pods
+from ..store import Object
 from .strategy import Strategy
+
+
+def _warn_of_pod(cluster: Cluster, obj: Object) -> list[str]:
+    spec, namespace = obj["spec"], obj["metadata"]["namespace"]
+    return pods.warn_of_pod(spec, "spec") + pod_security.warn(cluster, namespace, spec)
+
+
+def _warn_of_job(cluster: Cluster, obj: Object) -> list[str]:
+    spec, namespace = obj["spec"]["template"]["spec"], obj["metadata"]["namespace"]
+    warnings = pods.warn_of_pod(spec, "spec.template.spec")
+    return warnings + pod_security.warn(cluster, namespace, spec)
+
 
 _STRATEGIES = {
     "namespaces": Strategy(
@@ -13,9 +28,13 @@ _STRATEGIES = {
     ),
     "pods": Strategy(
         default=pods.default_pod,
+        admit=admission.admit_pod,
         prepare_create=pods.prepare_pod,
         validate=pods.validate_pod,
         validate_update=pods.validate_pod_update,
+        validate_status=pods.validate_pod_status,
+        permit=pod_security.permit_pod,
+        warn=_warn_of_pod,
         graceful=True,
         returns_deleted=True,
         own_generation=True,
@@ -29,7 +48,9 @@ _STRATEGIES = {
         validate=core.validate_config_map, validate_update=core.validate_config_map_update
     ),
     "events": Strategy(create_on_update=True, validate=core.validate_event),
-    "nodes": Strategy(default=nodes.default_node, prepare_create=nodes.prepare_node),
+    "nodes": Strategy(
+        default=nodes.default_node, admit=admission.admit_node, prepare_create=nodes.prepare_node
+    ),
     "resourcequotas": Strategy(prepare_create=core.prepare_quota),
     "limitranges": Strategy(),
     "serviceaccounts": Strategy(returns_deleted=True),
@@ -38,6 +59,7 @@ _STRATEGIES = {
         prepare_create=jobs.prepare_job,
         validate=jobs.validate_job,
         validate_update=jobs.validate_job_update,
+        warn=_warn_of_job,
         own_generation=True,
         orphans_by_default=True,
     ),
@@ -48,3 +70,12 @@ _PLAIN = Strategy()
 
 def strategy_of(resource: Resource) -> Strategy:
     return _STRATEGIES.get(resource.plural, _PLAIN)
+
+
+def check_quota(cluster: Cluster, resource: Resource, obj: Object) -> None:
+    """Raises 403."""
+    if not resource.namespaced:
+        return
+    if cluster.faults.quota_full(resource.plural):
+        raise full(resource, obj)
+    cluster.quotas.check(resource, obj)

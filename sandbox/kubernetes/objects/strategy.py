@@ -44,6 +44,7 @@ class Strategy:
     prepare_status: Callable[[Object, Object], None] = _change_nothing
     validate: Callable[[Object], list[FieldError]] = _no_errors
     validate_update: Callable[[Object, Object], list[FieldError]] = _no_change_errors
+    validate_status: Callable[[Object, Object], list[FieldError]] = _no_change_errors
     permit: Callable[[Cluster, Object], None] = _prepare_nothing
     warn: Callable[[Cluster, Object], list[str]] = _no_warnings
     name_errors: Callable[[str], list[str]] | None = None

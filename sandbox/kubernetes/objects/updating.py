@@ -141,7 +141,7 @@ def _validate(
 ) -> None:
     errors = validate_meta(resource, obj["metadata"], strategy.name_errors)
     errors += validate_meta_update(obj["metadata"], old.meta)
-    if not status:
-        errors += strategy.validate_update(obj, old.obj)
+    check = strategy.validate_status if status else strategy.validate_update
+    errors += check(obj, old.obj)
     if errors:
         raise unprocessable(resource, old.name, errors)
