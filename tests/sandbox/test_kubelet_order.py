@@ -80,7 +80,7 @@ def test_a_failing_sidecar_is_started_again_for_ever_with_growing_pauses(cluster
         f"restarting failed container=service pod=pod_{cluster.namespace}({pod.uid})"
     )
     assert pod.phase == "Pending"
-    assert ("BackOff", pod.events()) and any(r == "BackOff" for r, _ in pod.events())
+    assert any(reason == "BackOff" for reason, _ in pod.events())
 
 
 def test_the_pod_is_running_until_its_sidecars_have_ended(cluster: Cluster) -> None:
