@@ -18,7 +18,7 @@ from dispatch.backends import (
     TaskSpec,
 )
 from dispatch.models import Assignment
-from dispatch.outcomes import Category
+from dispatch.outcomes import Category, brought_verdict
 from droplets import dispatcher
 from droplets.cloud import Cloud
 from droplets.config import Config, config
@@ -99,10 +99,15 @@ def _sighting(assignment: Assignment, worker: Worker | None, gone: set[UUID]) ->
 
 
 def _grace_is_over(assignment: Assignment, worker: Worker) -> bool:
+    """The agent has time to send the rest: from its finish on, or, as long as that has not come,
+    while it is heard. One that was stopped by us gets the same time from then on."""
     if worker.events.filter(kind="runner_deleted").exists():
         return True
-    grace = timedelta(seconds=config().grace)
-    return assignment.closed_at is not None and timezone.now() - assignment.closed_at >= grace
+    moments = [assignment.closed_at, assignment.finished_at]
+    if assignment.finished_at is None and brought_verdict(assignment.category):
+        moments.append(worker.last_seen_at)
+    last = max(moment for moment in moments if moment is not None)
+    return timezone.now() - last >= timedelta(seconds=config().grace)
 
 
 def _beyond_the_ruby_agent(spec: TaskSpec) -> Iterator[str]:
@@ -110,6 +115,8 @@ def _beyond_the_ruby_agent(spec: TaskSpec) -> Iterator[str]:
         yield "command: the droplets' Ruby agent runs RSpec only; leave it out"
     if spec.test_files is not None:
         yield "test_files: the droplets' Ruby agent picks the files itself; leave them out"
+    if spec.clone_url not in ("", f"https://github.com/{spec.repository}.git"):
+        yield "clone_url: the droplets' Ruby agent clones from GitHub only; leave it out"
     for name, path in spec.paths.items():
         if path != DEFAULT_PATHS.get(name, path):
             yield f"paths.{name}: the droplets' Ruby agent only knows {DEFAULT_PATHS[name]}"
