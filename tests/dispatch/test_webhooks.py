@@ -1,74 +1,27 @@
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
-from django.utils.module_loading import import_string
-from django_q.models import OrmQ
 from pytest_django import Settings
 from standardwebhooks import Webhook as Verifier
 
 from dispatch import encryption, webhooks
 from dispatch.models import ApiClient, Assignment, Task, Webhook
 from dispatch.outcomes import Category, TaskState
-from tests.dispatch.receiver import Behaviour, Receiver, receiver
+from tests.dispatch.hooks import (
+    SECRET,
+    deliver,
+    make_due,
+    message,
+    seconds_until_next,
+    state_of,
+)
+from tests.dispatch.receiver import Behaviour, Receiver
 from tests.factories import make_client, make_task
 
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def rails(settings: Settings) -> Iterator[Receiver]:
-    settings.WEBHOOK_TIMEOUT_SECONDS = 0.5
-    settings.WEBHOOK_FIRST_RETRY_SECONDS = 60
-    settings.WEBHOOK_MAX_ATTEMPTS = 3
-    with receiver() as found:
-        make_client(webhook_url=found.url, webhook_secret=encryption.encrypt(SECRET))
-        yield found
-
-
-def message(client: str = "rails") -> Webhook:
-    """A webhook about a new Task."""
-    task = make_task(client=make_client(client))
-    Webhook.enqueue(task.pk, "task.running")
-    return Webhook.objects.get(task=task)
-
-
-def run_functions() -> int:
-    """Run what waits in the queue, as the qcluster does; how many there were."""
-    rows = list(OrmQ.objects.order_by("pk"))
-    for row in rows:
-        package = row.task
-        import_string(package["func"])(*package["args"])
-        row.delete()
-    return len(rows)
-
-
-def deliver() -> int:
-    webhooks.enqueue_due()
-    return run_functions()
-
-
-def make_due(*messages: Webhook) -> None:
-    rows = Webhook.objects.filter(pk__in=[one.pk for one in messages])
-    rows.update(next_attempt_at=timezone.now())
-
-
-def seconds_until_next(webhook: Webhook) -> float:
-    webhook.refresh_from_db()
-    assert webhook.next_attempt_at is not None
-    return (webhook.next_attempt_at - timezone.now()).total_seconds()
-
-
-def state_of(webhook: Webhook) -> tuple[int, int | None, bool, bool]:
-    """attempts, last status, delivered, given up"""
-    webhook.refresh_from_db()
-    delivered, failed = webhook.delivered_at is not None, webhook.failed_at is not None
-    return webhook.attempts, webhook.last_status, delivered, failed
 
 
 # Delivered ------------------------------------------------------------------------------------
@@ -310,116 +263,6 @@ def test_asking_again_while_it_is_being_sent_is_not_lost(
 
     assert len(rails.heard) == 2
     assert state_of(webhook)[2:] == (True, False)
-
-
-# Leases ---------------------------------------------------------------------------------------
-
-
-def test_a_batch_is_handed_out_once_until_its_lease_is_over(
-    rails: Receiver, settings: Settings
-) -> None:
-    settings.WEBHOOK_LEASE_SECONDS = 0.3
-    message()
-    webhooks.enqueue_due()
-    webhooks.enqueue_due()
-    assert OrmQ.objects.count() == 1
-
-    OrmQ.objects.all().delete()  # whoever held it died
-    time.sleep(0.35)  # the length of the lease
-    deliver()
-
-    assert len(rails.heard) == 1
-
-
-def test_a_batch_that_comes_too_late_sends_nothing(rails: Receiver, settings: Settings) -> None:
-    settings.WEBHOOK_LEASE_SECONDS = 0.1
-    message()
-    webhooks.enqueue_due()
-    time.sleep(0.15)  # the length of the lease
-    settings.WEBHOOK_LEASE_SECONDS = 60
-    webhooks.enqueue_due()
-
-    assert run_functions() == 2
-    assert len(rails.heard) == 1
-
-
-def test_an_attempt_that_killed_its_process_counts(rails: Receiver) -> None:
-    """As the row is left behind by a process that died while it waited for the answer."""
-    webhook = message()
-    Webhook.objects.update(attempts=3, last_error=webhooks.CUT_OFF)
-
-    assert deliver() == 0
-
-    assert state_of(webhook) == (3, None, False, True)
-    assert webhook.last_error == webhooks.CUT_OFF
-
-
-def test_the_attempt_is_written_down_before_it_is_made(
-    rails: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    webhook = message()
-
-    def die(row: Webhook) -> Any:
-        raise SystemExit
-
-    monkeypatch.setattr(webhooks, "_send", die)
-    with pytest.raises(SystemExit):
-        deliver()
-
-    assert state_of(webhook) == (1, None, False, False)
-    assert seconds_until_next(webhook) > 30
-
-
-def test_a_slow_server_holds_up_nobody_else(rails: Receiver) -> None:
-    rails.always = Behaviour(delay=1.0)
-    with receiver() as quick:
-        make_client("quick", webhook_url=quick.url, webhook_secret=encryption.encrypt(SECRET))
-        slow = [message() for _ in range(5)]
-        fast = [message("quick") for _ in range(5)]
-        started = time.monotonic()
-
-        assert deliver() == 2
-
-        assert time.monotonic() - started < 3, "one timeout, not five"
-        assert len(quick.heard) == 5
-        assert [state_of(one)[0] for one in fast] == [1] * 5
-        assert sorted(state_of(one)[0] for one in slow) == [0, 0, 0, 0, 1]
-        message("quick")
-        assert deliver() == 1, "the slow one is left alone for a while"
-        assert len(quick.heard) == 6
-
-
-def test_what_does_not_fit_into_a_batch_follows_in_the_next(
-    rails: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(webhooks, "BATCH", 2)
-    for _ in range(5):
-        message()
-
-    assert [deliver(), deliver(), deliver(), deliver()] == [1, 1, 1, 0]
-    assert len({heard.id for heard in rails.heard}) == 5
-
-
-def test_a_batch_that_takes_too_long_gives_the_rest_back(
-    rails: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(webhooks, "BATCH_SECONDS", 0.2)
-    rails.next = [Behaviour(delay=0.3)]
-    for _ in range(3):
-        message()
-
-    deliver()
-    assert len(rails.heard) == 1
-    deliver()
-
-    assert len({heard.id for heard in rails.heard}) == 3
-
-
-def test_a_full_queue_gets_no_more(rails: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhooks, "LONGEST_QUEUE", 0)
-    message()
-
-    assert deliver() == 0
 
 
 # What is wrong on our side ----------------------------------------------------------------------

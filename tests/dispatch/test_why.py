@@ -39,7 +39,9 @@ def decided(suite_run_id: str = "build-1", command: str | None = None) -> SuiteR
 
 
 def weight(value: int) -> None:
+    """With a salt that puts build-1 into bucket 83733."""
     set_weight(value, actor=Actor(name="anna", kind="person"), reason="x")
+    Rollout.objects.update(salt="r1")
 
 
 @pytest.mark.parametrize("value", [0, 50_000, 100_000])
