@@ -29,11 +29,12 @@ IGNORED = {
         NO_EFFECT,
     ),
     **dict.fromkeys(
-        ("blkio_config", "cap_drop", "cpu_count", "cpu_percent", "cpu_period", "cpu_quota")
+        ("blkio_config", "cpu_count", "cpu_percent", "cpu_period", "cpu_quota")
         + ("cpu_rt_period", "cpu_rt_runtime", "cpu_shares", "cpuset", "mem_swappiness")
         + ("memswap_limit", "oom_kill_disable", "oom_score_adj", "pids_limit", "storage_opt"),
         TUNING,
     ),
+    "cap_drop": "services keep the rights that every container has",
     "pull_policy": "images that are there already are not pulled again",
     "restart": "a service that ends is started again",
     "stop_signal": "services are asked to end by the signal that their image names",

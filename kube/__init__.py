@@ -1,0 +1,1 @@
+"""The Kubernetes backend: one Kubernetes Job per Assignment."""
