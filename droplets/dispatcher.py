@@ -16,19 +16,20 @@ from dispatch.models import Assignment
 from dispatch.outcomes import TaskState
 from droplets.models import Worker, WorkerState
 
-# Parameters: ids of Assignments, as many ids for events, and the time, three times. The index
-# workers_idle gives the idle Workers in order. An Assignment that somebody closes at this moment
-# is passed over: waiting for it while others are held could lock both up.
+# Parameters: ids of Assignments, as many ids for events, and the time. `asked` looks them up by id
+# alone: if it asked for unplaced ones as well, PostgreSQL might read the whole queue for them when
+# its statistics are from a time with a short one. An Assignment that somebody closes at this moment
+# is passed over: waiting for it while others are held could lock both up. The index workers_idle
+# gives the idle Workers in order.
 CLAIM = """
-WITH wanted AS (
+WITH asked AS MATERIALIZED (
+    SELECT id, event_id, priority, task_id, external_id, closed_at
+    FROM dispatch_assignment
+    JOIN unnest(%s::uuid[], %s::uuid[]) AS given (id, event_id) USING (id)
+    FOR NO KEY UPDATE OF dispatch_assignment SKIP LOCKED
+), wanted AS (
     SELECT id, event_id, row_number() OVER (ORDER BY priority DESC, task_id) AS place
-    FROM (
-        SELECT id, event_id, priority, task_id
-        FROM dispatch_assignment
-        JOIN unnest(%s::uuid[], %s::uuid[]) AS asked (id, event_id) USING (id)
-        WHERE external_id IS NULL AND closed_at IS NULL
-        FOR NO KEY UPDATE OF dispatch_assignment SKIP LOCKED
-    ) AS waiting
+    FROM asked WHERE external_id IS NULL AND closed_at IS NULL
 ), candidate AS (
     SELECT id, row_number() OVER (ORDER BY ready_at, id) AS place
     FROM (

@@ -37,7 +37,7 @@ def give_up_unready() -> None:
     """Workers whose agent did not call within the boot timeout. Imported ones wait for ever:
     their droplets were not made by us and may still serve somebody else."""
     before = timezone.now() - timedelta(seconds=config().boot_timeout)
-    rows = Worker.objects.filter(state=WorkerState.PROVISIONING, created_at__lt=before)
+    rows = Worker.standing().filter(state=WorkerState.PROVISIONING, created_at__lt=before)
     for worker in rows.filter(imported=False):
         worker.lose("its agent did not call in time after the boot")
 
@@ -58,7 +58,8 @@ def look_at(worker: Worker, listed: Droplet | None, cloud: Cloud) -> None:
 
 def _note_orphans(droplets: list[Droplet]) -> None:
     """Adopt the droplets of Workers that lack one; remember those that belong to nobody."""
-    known = set(Worker.objects.exclude(provider_id="").values_list("provider_id", flat=True))
+    ours = Worker.objects.filter(provider_id__in=[droplet.provider_id for droplet in droplets])
+    known = set(ours.values_list("provider_id", flat=True))
     strays = [droplet for droplet in droplets if droplet.provider_id not in known]
     for droplet in strays:
         worker = Worker.standing().filter(name=droplet.name, provider_id="").first()

@@ -22,7 +22,7 @@ LONGEST_TRAILER = 512
 
 def judge_all() -> None:
     """The loop's step: look again at those that reported an end and wait for the rest."""
-    busy = Worker.objects.filter(state=WorkerState.BUSY).values("assignment_id")
+    busy = Worker.standing().filter(state=WorkerState.BUSY).values("assignment_id")
     reported = Q(reported_at__isnull=False) | Q(finished_at__isnull=False)
     for assignment in Assignment.objects.filter(reported, pk__in=busy, closed_at=None):
         judge(assignment)

@@ -73,6 +73,12 @@ class Worker(models.Model):
             models.Index(
                 fields=["state"], condition=Q(destroyed_at=None), name="workers_not_destroyed"
             ),
+            models.Index(
+                fields=["-destroyed_at"],
+                condition=Q(destroyed_at__isnull=False),
+                name="workers_destroyed",
+            ),
+            models.Index(fields=["provider_id"], name="workers_by_provider_id"),
         ]
 
     def __str__(self) -> str:

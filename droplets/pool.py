@@ -81,7 +81,7 @@ def _make_worker() -> None:
 
 def ask_for_droplets(cloud: Cloud) -> None:
     """Ask for the droplets that were not asked for yet, a few at once."""
-    waiting = Worker.objects.filter(
+    waiting = Worker.standing().filter(
         state=WorkerState.PROVISIONING, provider_id="", create_tried_at=None, imported=False
     )
     for worker in waiting.order_by("id")[:MOST_AT_ONCE]:
@@ -129,7 +129,7 @@ def look_for_lost_answers(cloud: Cloud) -> None:
     """Droplets that were asked for without an answer: found by name, or given up."""
     patience = timedelta(seconds=config().create_retry)
     before = timezone.now() - patience
-    rows = Worker.objects.filter(provider_id="", create_tried_at__lt=before, ended_at=None)
+    rows = Worker.standing().filter(provider_id="", create_tried_at__lt=before, ended_at=None)
     for worker in rows.order_by("id")[:MOST_AT_ONCE]:
         found = [one for one in cloud.droplets(name=worker.name) if one.name == worker.name]
         if found:

@@ -31,7 +31,9 @@ class Assignment(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="assignments")
+    task = models.ForeignKey(
+        Task, on_delete=models.CASCADE, related_name="assignments", db_index=False
+    )
     number = models.PositiveSmallIntegerField(default=1)
     purpose = models.CharField(max_length=12, choices=Purpose, default=Purpose.PRIMARY)
     backend = models.CharField(max_length=40, blank=True)
@@ -65,6 +67,7 @@ class Assignment(models.Model):
 
     class Meta:
         constraints = [
+            # Its index serves the foreign key, too.
             models.UniqueConstraint(fields=["task", "number"], name="one_assignment_per_number"),
             models.UniqueConstraint(
                 fields=["task", "purpose"],
@@ -73,7 +76,7 @@ class Assignment(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["backend", "external_id"],
-                condition=Q(released_at=None),
+                condition=Q(released_at=None, external_id__isnull=False),
                 name="one_open_assignment_per_external_id",
             ),
         ]
@@ -92,9 +95,15 @@ class Assignment(models.Model):
                 name="assignments_held",
             ),
             models.Index(
-                fields=["deadline_at"], condition=Q(closed_at=None), name="assignments_deadline"
+                fields=["deadline_at"],
+                condition=Q(closed_at=None, deadline_at__isnull=False),
+                name="assignments_deadline",
             ),
-            models.Index(fields=["backend", "closed_at"], name="assignments_by_end"),
+            models.Index(
+                fields=["backend", "closed_at"],
+                condition=Q(closed_at__isnull=False),
+                name="assignments_by_end",
+            ),
         ]
 
     def __str__(self) -> str:

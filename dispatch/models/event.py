@@ -13,8 +13,12 @@ class TaskEvent(models.Model):
     """One line of a Task's story, append-only, numbered from 1 within the Task."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    task = models.ForeignKey("dispatch.Task", on_delete=models.CASCADE, related_name="events")
-    assignment = models.ForeignKey("dispatch.Assignment", on_delete=models.CASCADE, null=True)
+    task = models.ForeignKey(
+        "dispatch.Task", on_delete=models.CASCADE, related_name="events", db_index=False
+    )
+    assignment = models.ForeignKey(
+        "dispatch.Assignment", on_delete=models.CASCADE, null=True, db_index=False
+    )
     seq = models.PositiveIntegerField()
     kind = models.CharField(max_length=60)
     detail = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
@@ -22,6 +26,7 @@ class TaskEvent(models.Model):
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        # Their indexes begin with the foreign keys, which need none of their own.
         constraints = [
             models.UniqueConstraint(fields=["task", "seq"], name="one_event_per_seq"),
             models.UniqueConstraint(

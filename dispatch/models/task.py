@@ -16,7 +16,9 @@ class Task(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     client = models.ForeignKey("dispatch.ApiClient", on_delete=models.PROTECT)
-    suite_run = models.ForeignKey(SuiteRun, on_delete=models.PROTECT, related_name="tasks")
+    suite_run = models.ForeignKey(
+        SuiteRun, on_delete=models.PROTECT, related_name="tasks", db_index=False
+    )
     order_index = models.PositiveIntegerField()
     state = models.CharField(max_length=10, choices=TaskState, default=TaskState.QUEUED)
     category = models.CharField(max_length=30, blank=True)
@@ -34,6 +36,7 @@ class Task(models.Model):
 
     class Meta:
         constraints = [
+            # Its index serves the foreign key, too.
             models.UniqueConstraint(
                 fields=["suite_run", "order_index"], name="one_task_per_suite_run_and_order_index"
             ),

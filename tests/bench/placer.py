@@ -62,10 +62,10 @@ class Placer:
         self._controller.join(10)
 
     def do_fill(self, queued: int, finished: int) -> None:
-        if finished:
-            self._rows.add_finished(finished)
-        self._rows.add_queued(queued)
+        """The queue comes last, in a burst that the database has no statistics of yet."""
+        self._rows.add_finished(finished)
         self._rows.settle()
+        self._rows.add_queued(queued)
 
     def do_place(self, count: int) -> float:
         """Assignments that the controller gives to idle Workers, from its wake to the commit of
