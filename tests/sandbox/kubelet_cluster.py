@@ -20,7 +20,7 @@ from tests.waiting import wait_until
 
 Json = dict[str, Any]
 SPEED = 40
-QUICK = ("--speed", str(SPEED), "--pull-seconds", "1:2", "--service-seconds", "4")
+QUICK = ("--speed", str(SPEED), "--pull-seconds", "1:2", "--service-seconds", "12")
 
 
 @dataclass
@@ -242,7 +242,9 @@ def start_cluster(folder: Path, *options: str) -> Iterator[Cluster]:
         assert processes.census(node_id(folder / "node")) == []
 
 
-def run_module(module: str, *arguments: str, seconds: float = 30) -> "subprocess.CompletedProcess[str]":
+def run_module(
+    module: str, *arguments: str, seconds: float = 30
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=nodes.ROOT, capture_output=True, text=True, timeout=seconds, check=False,

@@ -4,9 +4,11 @@ A prober tells only what changes, once a threshold is reached; its pod decides w
 and periods are simulated time, time-outs are real. Source: pkg/kubelet/prober of Kubernetes.
 """
 
+import http.client
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -14,8 +16,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-
-import requests
 
 from .instance import Command
 from .places import Places
@@ -148,26 +148,29 @@ class Prober:
 
     def _get(self, action: Json, timeout: float) -> tuple[bool, str]:
         scheme = str(action.get("scheme") or "HTTP").lower()
-        port = self._port(action)
-        url = f"{scheme}://{action.get('host') or self._target.host}:{port}"
+        host, port = str(action.get("host") or self._target.host), self._port(action)
+        path = "/" + str(action.get("path") or "/").lstrip("/")
         headers = {h["name"]: h["value"] for h in action.get("httpHeaders") or []}
+        connection = http.client.HTTPConnection(host, port, timeout=timeout)
+        if scheme == "https":  # whoever it says it is
+            trusting = ssl._create_unverified_context()
+            connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=trusting)
         try:
-            with requests.Session() as session:
-                session.trust_env = False
-                path = "/" + str(action.get("path") or "/").lstrip("/")
-                answer = session.get(url + path, timeout=timeout, verify=False, headers=headers)
-        except requests.RequestException as error:
-            return False, f'Get "{url}": {error}'
-        good = 200 <= answer.status_code < 400
-        return good, "" if good else f"HTTP probe failed with statuscode: {answer.status_code}"
+            connection.request("GET", path, headers=headers)
+            status = connection.getresponse().status
+        except (OSError, http.client.HTTPException) as error:
+            return False, f'Get "{scheme}://{host}:{port}{path}": {_failure(host, port, error)}'
+        finally:
+            connection.close()
+        good = 200 <= status < 400
+        return good, "" if good else f"HTTP probe failed with statuscode: {status}"
 
     def _connect(self, action: Json, timeout: float) -> tuple[bool, str]:
         address = (str(action.get("host") or self._target.host), self._port(action))
         try:
             socket.create_connection(address, timeout=timeout).close()
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            return False, f"dial tcp {address[0]}:{address[1]}: connect: {reason}"
+            return False, _failure(*address, error)
         return True, ""
 
     def _port(self, action: Json) -> int:
@@ -177,6 +180,11 @@ class Prober:
             p.get("name"): p["containerPort"] for p in self._target.container.raw.get("ports") or []
         }
         return int(named.get(port, port))
+
+
+def _failure(host: str, port: int, error: Exception) -> str:
+    reason = (getattr(error, "strerror", None) or str(error)).lower()
+    return f"dial tcp {host}:{port}: connect: {reason}"
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
