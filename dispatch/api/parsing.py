@@ -58,11 +58,10 @@ def read_object(raw: bytes) -> dict[str, Any]:
 
 
 def _read(stream: IO[bytes], context: Mapping[str, Any]) -> bytes:
-    request = context.get("request")
-    length = int(request.META.get("CONTENT_LENGTH") or 0) if request is not None else 0
-    if length > MAX_BODY_BYTES:
+    request = context["request"]
+    if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES:
         raise TooLarge
-    return stream.read()
+    return stream.read(MAX_BODY_BYTES)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

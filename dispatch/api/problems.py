@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
-from django.http import Http404
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -53,6 +53,8 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
         error = NotFound("path", "Nothing is at this address: look it up in /api/v1/schema.")
     if isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
+    if isinstance(error, (SuspiciousOperation, UnreadablePostError)):
+        error = exceptions.ParseError({"request": "Cannot be read: send it again, and smaller."})
     if isinstance(error, exceptions.APIException):
         return _expected(error, context)
     return _unexpected(error)
@@ -103,14 +105,14 @@ def _headers(error: exceptions.APIException) -> dict[str, str]:
 
 def _unexpected(error: Exception) -> Response:
     """A database that is away passes; anything else is a bug, told without its details."""
-    if isinstance(error, OperationalError):
+    if isinstance(error, (OperationalError, InterfaceError)):
         logger.warning("The database did not answer", exc_info=error)
         message = "The database did not answer: send the same request again in a moment."
         headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, [("", message)], headers)
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, [("database", message)], headers)
     logger.error("A request to the dispatch API failed", exc_info=error)
     message = "Something failed here, not in your request: it was logged."
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, [("", message)])
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, [("server", message)])
 
 
 def _flat(detail: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -23,6 +23,12 @@ def test_so_it_does_for_every_method(db: None, method: str) -> None:
     assert answer["Content-Type"] == "application/problem+json"
 
 
+def test_a_query_of_too_many_names_is_refused(api: Api) -> None:
+    answer = api.get("/api/v1/tasks", **{f"name{number}": "x" for number in range(1001)})
+
+    assert (answer.status, list(answer.errors)) == (400, ["request"])
+
+
 @pytest.mark.parametrize("method", ["put", "patch", "delete", "options", "trace"])
 def test_a_method_that_is_not_there_is_named_with_those_that_are(api: Api, method: str) -> None:
     headers = {"Authorization": f"Bearer {api.key}"}
