@@ -11,6 +11,8 @@ NO_LABEL = re.compile(r"[^a-z0-9]+")
 TOOLS, AGENT, CLONE, BUILDER, TEST = "tools", "agent", "clone", "kaniko", "test"
 OURS = frozenset((TOOLS, AGENT, CLONE, BUILDER, TEST))
 SEED = "seed-"
+# The name that a pod has for itself.
+HOSTNAME = "task"
 
 
 def label_of(text: str) -> str:

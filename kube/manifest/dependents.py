@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from kube.manifest.places import Json
 from kube.manifest.request import JobRequest, Login
+from kube.names import HOSTNAME
 from kube.planner.plan import Plan, Service
 from kube.planner.template import Template
 
@@ -17,8 +18,6 @@ fe00::0 ip6-localnet
 ff02::1 ip6-allnodes
 ff02::2 ip6-allrouters
 """
-# The name that the pod has for itself.
-HOSTNAME = "task"
 OPAQUE, DOCKER = "Opaque", "kubernetes.io/dockerconfigjson"
 
 

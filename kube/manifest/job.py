@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from kube.manifest import ours, theirs
 from kube.manifest.builder import builder
-from kube.manifest.dependents import HOSTNAME, config_map, secrets
+from kube.manifest.dependents import config_map, secrets
 from kube.manifest.places import Json
 from kube.manifest.request import JobRequest, Times, times_of
 from kube.manifest.settings import ManifestSettings
 from kube.manifest.values import SecretValues, check_uses
 from kube.manifest.volumes import volumes
+from kube.names import HOSTNAME
 from kube.planner.plan import Plan
 
 MANAGER = "switchyard"

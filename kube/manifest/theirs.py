@@ -13,11 +13,16 @@ from kube.manifest.volumes import memory_of
 from kube.names import SEED
 from kube.planner.plan import Mount, Plan, Probe, Service
 
-# Fills volumes: pairs of a folder of the image and a mounted one, which is copied to where the
-# image has the first. Its own name is that of the busybox.
+# Fills volumes as Docker does: its arguments are pairs of a folder of the image and a mounted
+# volume, which gets what the folder has if it is still empty. Its own name is that of the busybox.
 SEED_SCRIPT = """\
+empty() {
+  for entry in "$1"/* "$1"/.[!.]* "$1"/..?*; do
+    if [ -e "$entry" ] || [ -L "$entry" ]; then return 1; fi
+  done
+}
 while [ "$#" -ge 2 ]; do
-  if [ -d "$1" ]; then "$0" cp -a "$1/." "$2/" || exit 1; fi
+  if [ -d "$1" ] && empty "$2"; then "$0" cp -a "$1/." "$2/" || exit 1; fi
   shift 2
 done
 """
@@ -26,14 +31,11 @@ done
 def services(
     plan: Plan, request: JobRequest, settings: ManifestSettings, values: SecretValues
 ) -> Iterator[Json]:
-    """In starting order, the tests last; each behind the container that fills its volumes. A volume
-    that several have is filled for the first."""
-    seen: set[str] = set()
+    """In starting order, the tests last; each behind the container that fills its volumes."""
     for service in (*plan.services, plan.main):
-        fresh = [item for item in service.mounts if item.copies and item.volume not in seen]
-        seen |= {item.volume for item in service.mounts}
-        if fresh:
-            yield _seed(service, fresh, request, settings)
+        fills = [item for item in service.mounts if item.copies]
+        if fills:
+            yield _seed(service, fills, request, settings)
         if service is plan.main:
             yield _test(plan, request, settings, values)
         else:
@@ -41,9 +43,9 @@ def services(
 
 
 def _seed(
-    service: Service, fresh: list[Mount], request: JobRequest, settings: ManifestSettings
+    service: Service, fills: list[Mount], request: JobRequest, settings: ManifestSettings
 ) -> Json:
-    places_of = {item.target: f"{places.SEEDS}/{n}" for n, item in enumerate(fresh, start=1)}
+    places_of = {item.target: f"{places.SEEDS}/{n}" for n, item in enumerate(fills, start=1)}
     return {
         "name": f"{SEED}{service.container}",
         **_image(service, request),
@@ -51,7 +53,7 @@ def _seed(
         "args": [place for pair in places_of.items() for place in pair],
         "volumeMounts": [
             folder("bin", read_only=True),
-            *(mount(item.volume, places_of[item.target]) for item in fresh),
+            *(mount(item.volume, places_of[item.target]) for item in fills),
         ],
         "resources": settings.clone.as_json(),
         "securityContext": {"runAsUser": 0, "runAsGroup": 0},

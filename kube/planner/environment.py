@@ -54,7 +54,7 @@ def read_env_files(reader: Reader, folder: str, *, is_main: bool) -> tuple[EnvFi
     files = tuple(file for file in found if file)
     for file in files:
         if not (is_main or file.task_variables):
-            message = f"{quote(file.path)} is read when this service starts, before anyone could"
+            message = f"{quote(file.path)} would have to be read before this service starts"
             reader.problem("env_file", message, WRITE_THEM)
     return files
 

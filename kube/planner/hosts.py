@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
+from kube.names import HOSTNAME
 from kube.planner.keys import ATTACHMENT, check
 from kube.planner.problems import quote
 from kube.planner.reader import Reader
@@ -14,7 +15,7 @@ NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
 POD = "127.0.0.1"
 # What stands for the machine under the containers; its published ports are this pod's.
 GATEWAY = "host-gateway"
-LOCAL = ("localhost", "ip6-localhost", "ip6-loopback")
+LOCAL = ("localhost", "ip6-localhost", "ip6-loopback", HOSTNAME)
 
 
 @dataclass(kw_only=True)

@@ -100,7 +100,8 @@ def listens_on(reader: Reader, service: Service) -> list[Ports]:
 
 
 def _said(service: Service) -> Iterable[str]:
-    yield from service.environment
+    for name, value in service.environment.items():
+        yield from (name, _shown(value or Template()))
     for command in (service.entrypoint, service.command):
         yield from (_shown(word) for word in command.words) if command else ()
 

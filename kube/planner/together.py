@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from kube.planner.hosts import Hosts
 from kube.planner.keys import NETWORK, check
@@ -31,8 +32,9 @@ def check_health(order: Order, found: Mapping[str, Service]) -> None:
 
 def check_networks(top: Reader, readers: Readers) -> None:
     networks = top.below("networks")
-    for name in dict.fromkeys(name for reader in readers.values() for name in _attached(reader)):
-        network = networks.below(name)
+    wanted = {name: reader for reader in readers.values() for name in _attached(reader)}
+    for name, reader in wanted.items():
+        network = replace(networks, service=reader.service).below(name)
         check(network, NETWORK)
         if network.says("external"):
             message = "an external network is not there"

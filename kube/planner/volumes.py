@@ -1,6 +1,6 @@
 """The volumes that the mounts of all services share."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kube.names import Names
 from kube.planner.keys import VOLUME, check
@@ -29,7 +29,7 @@ class Volumes:
             remedy = "declare it below the top-level `volumes`, or begin a path with ./"
             reader.problem("volumes", f"the volume {quote(source)} is not declared", remedy)
             return None
-        memory = self._memory_of(source)
+        memory = self._memory_of(reader.service, source)
         self.by_source[source] = self.make(source, memory)
         return self.by_source[source]
 
@@ -39,9 +39,10 @@ class Volumes:
         self.found.append(volume)
         return volume
 
-    def _memory_of(self, source: str) -> int | None:
-        """Its size where it is declared as a file system in memory. Tells what cannot be."""
-        volume = self.declared.below(source)
+    def _memory_of(self, service: str, source: str) -> int | None:
+        """Its size where it is declared as a file system in memory. Tells what cannot be, in the
+        name of the service that wants it first."""
+        volume = replace(self.declared, service=service, path="volumes.").below(source)
         check(volume, VOLUME)
         if volume.says("external"):
             message = "an external volume is not there"
