@@ -2,10 +2,12 @@
 
 import json
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.test import Client
 
@@ -57,6 +59,24 @@ def test_requests_take_no_unknown_names(db: None) -> None:
 
     for name in ("NewTask", "NewSuiteRun", "ShardFields", "Paths", "NewWeight"):
         assert schemas[name]["additionalProperties"] is False
+
+
+def test_the_documentation_has_every_address_and_every_field(db: None) -> None:
+    text = (Path(settings.ROOT) / "docs" / "api.md").read_text()
+    examples = {
+        "/api/v1": "$API",
+        "{task_id}": "$TASK",
+        "{webhook_id}": "$WEBHOOK",
+        "{stream}": "test",
+        "{name}": "failure.png",
+    }
+
+    for path in schema()["paths"]:
+        for name, example in examples.items():
+            path = path.replace(name, example)
+        assert path in text
+    for name in schema()["components"]["schemas"]["NewTask"]["properties"]:
+        assert f"`{name}`" in text, name
 
 
 def check(answer: Answer, path: str, method: str = "get") -> None:
