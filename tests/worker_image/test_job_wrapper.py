@@ -17,6 +17,8 @@ from tests.worker_image.conftest import lives, wait_for_pids
 
 WRAPPER = Path(__file__).resolve().parents[2] / "worker_image" / "wrapper"
 
+OURS = ("BUSYBOX", "CTL_DIR", "OUT_DIR", "CGROUP_DIR")
+
 
 class Wrapper:
     """One wrapper that runs. `steps` are written as the agent does, all of them or nothing."""
@@ -126,6 +128,13 @@ def test_a_step_leads_a_process_group_and_ignores_no_signal(wrapper: Wrapper) ->
     group, session = ids.split()
     assert int(ignored.split()[1], 16) == 0
     assert group == session != str(wrapper.process.pid)
+
+
+def test_the_variables_of_a_step_are_those_of_the_container(wrapper: Wrapper) -> None:
+    code, log = wrapper.run(1, "env")
+    names = {line.partition("=")[0] for line in log.splitlines()}
+    ours = {"PATH", "COLOUR", *(f"SWITCHYARD_{name}" for name in OURS)}
+    assert (code, names - {"PWD", "OLDPWD", "SHLVL", "_"}) == (0, ours)
 
 
 def test_nothing_of_its_group_outlives_a_step(wrapper: Wrapper) -> None:
