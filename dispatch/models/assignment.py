@@ -43,6 +43,7 @@ class Assignment(models.Model):
     instance = models.CharField(max_length=100, blank=True)
 
     created_at = models.DateTimeField(default=timezone.now)
+    start_tried_at = models.DateTimeField(null=True)
     placed_at = models.DateTimeField(null=True)
     delivered_at = models.DateTimeField(null=True)
     claimed_at = models.DateTimeField(null=True)
@@ -134,6 +135,10 @@ class Assignment(models.Model):
         for name, value in changes.items():
             setattr(self, name, value)
         return True
+
+    def note_start(self) -> None:
+        """Write down that its start is under way, before it is: it may work without an answer."""
+        self._update(Q(start_tried_at=None), start_tried_at=timezone.now())
 
     def place(self, external_id: str) -> bool:
         """Record where the backend placed it; the Task becomes assigned."""

@@ -1,0 +1,45 @@
+"""Preflight: is everything there that this backend needs?"""
+
+from collections.abc import Iterator
+
+from dispatch.backends import BackendError, Finding
+from kube.api import Cluster
+from kube.config import Config
+
+NEEDED = (
+    ("batch", "jobs", ("get", "create", "list", "watch", "patch", "delete")),
+    ("", "pods", ("get", "list", "watch")),
+    ("", "secrets", ("create", "delete")),
+    ("", "configmaps", ("create", "delete")),
+    ("", "events", ("list",)),
+)
+OLDEST = (1, 33)
+
+
+def findings(cluster: Cluster, config: Config) -> Iterator[Finding]:
+    try:
+        version = cluster.version()
+        missing = list(_missing_rights(cluster))
+    except BackendError as error:
+        remedy = "Check SWITCHYARD_KUBECONFIG and that the API server is up."
+        yield Finding(level="error", text=str(error), remedy=remedy)
+        return
+    yield Finding(level="ok", text=f"The cluster answers; it runs Kubernetes {version}.")
+    if _number(version) < OLDEST:
+        remedy = "Upgrade: before 1.33 a sidecar with a startupProbe can hang a pod for ever."
+        yield Finding(level="warning", text=f"Kubernetes {version} is old.", remedy=remedy)
+    if missing:
+        remedy = f"Grant them to our ServiceAccount in {config.manifest.namespace}."
+        yield Finding(level="error", text=f"We may not: {', '.join(missing)}.", remedy=remedy)
+
+
+def _missing_rights(cluster: Cluster) -> Iterator[str]:
+    for group, resource, verbs in NEEDED:
+        for verb in verbs:
+            if not cluster.allowed(verb, group, resource):
+                yield f"{verb} {resource}"
+
+
+def _number(version: str) -> tuple[int, ...]:
+    parts = version.lstrip("v").split(".")[:2]
+    return tuple(int("".join(filter(str.isdigit, part)) or 0) for part in parts)

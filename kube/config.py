@@ -1,0 +1,75 @@
+"""The Kubernetes backend's settings, read from the environment; docs/settings.md explains each."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from dispatch import env
+from kube.manifest.settings import ManifestSettings
+from kube.status import Grace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Times are seconds. An empty `kubeconfig` means the ServiceAccount of our own pod."""
+
+    kubeconfig: str
+    registry: str
+    cache: bool
+    limit: int
+    timeout: float
+    calls_per_second: float
+    relist: float
+    watch_silence: float
+    heartbeat_silence: float
+    sweep_every: float
+    grace: Grace
+    manifest: ManifestSettings
+
+
+def _grace() -> Grace:
+    return Grace(
+        pull=env.number("SWITCHYARD_KUBE_PULL_GRACE_SECONDS", 60, least=0),
+        no_pod=env.number("SWITCHYARD_KUBE_NO_POD_GRACE_SECONDS", 30, least=0),
+        unschedulable=env.number("SWITCHYARD_KUBE_UNSCHEDULABLE_GRACE_SECONDS", 300, least=0),
+        config=env.number("SWITCHYARD_KUBE_CONFIG_GRACE_SECONDS", 15, least=0),
+        reported=env.number("SWITCHYARD_KUBE_REPORT_GRACE_SECONDS", 30, least=0),
+    )
+
+
+def _manifest() -> ManifestSettings:
+    base_url = env.raw("SWITCHYARD_BASE_URL", "http://127.0.0.1:8000")
+    return ManifestSettings(
+        namespace=env.raw("SWITCHYARD_KUBE_NAMESPACE", "switchyard-workers"),
+        installation=env.raw("SWITCHYARD_KUBE_INSTALLATION", "default"),
+        control_plane_url=env.raw("SWITCHYARD_KUBE_AGENT_API_URL", base_url).rstrip("/"),
+        agent_image=env.raw("SWITCHYARD_KUBE_AGENT_IMAGE", "switchyard/agent:latest"),
+        builder_image=env.raw(
+            "SWITCHYARD_KUBE_BUILDER_IMAGE",
+            "ghcr.io/osscontainertools/kaniko:v1.28.3-debug",
+        ),
+        registry_insecure=env.flag("SWITCHYARD_KUBE_REGISTRY_INSECURE", False),
+        taint=env.raw("SWITCHYARD_KUBE_NODE_TAINT", ""),
+        runtime_class=env.raw("SWITCHYARD_KUBE_RUNTIME_CLASS", ""),
+        dns_policy=env.raw("SWITCHYARD_KUBE_DNS_POLICY", "ClusterFirst"),
+        queue_allowance=env.integer("SWITCHYARD_KUBE_QUEUE_ALLOWANCE_SECONDS", 900, least=1),
+        time_to_live=env.integer("SWITCHYARD_KUBE_TIME_TO_LIVE_SECONDS", 3600, least=1),
+    )
+
+
+@cache
+def config() -> Config:
+    """Read once per process. Raises `env.EnvError` naming the variable that is wrong."""
+    return Config(
+        kubeconfig=env.raw("SWITCHYARD_KUBECONFIG", ""),
+        registry=env.raw("SWITCHYARD_KUBE_REGISTRY", "registry.example.com/switchyard"),
+        cache=env.flag("SWITCHYARD_KUBE_BUILD_CACHE", True),
+        limit=env.integer("SWITCHYARD_KUBE_LIMIT", 100, most=10_000),
+        timeout=env.number("SWITCHYARD_KUBE_TIMEOUT_SECONDS", 10, least=0.1),
+        calls_per_second=env.number("SWITCHYARD_KUBE_CALLS_PER_SECOND", 50, least=1),
+        relist=env.number("SWITCHYARD_KUBE_RELIST_SECONDS", 30, least=0.2),
+        watch_silence=env.number("SWITCHYARD_KUBE_WATCH_SILENCE_SECONDS", 90, least=0.5),
+        heartbeat_silence=env.number("SWITCHYARD_KUBE_HEARTBEAT_SILENCE_SECONDS", 60, least=1),
+        sweep_every=env.number("SWITCHYARD_KUBE_SWEEP_SECONDS", 60, least=0.2),
+        grace=_grace(),
+        manifest=_manifest(),
+    )

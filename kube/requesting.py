@@ -1,0 +1,66 @@
+"""From an Assignment's rows to the manifests of its Job."""
+
+import hashlib
+
+from dispatch import encryption, tokens
+from dispatch.backends import Eligibility, Rejected
+from dispatch.models import Assignment, SuiteRun, TaskSecret
+from dispatch.placement import spec_of_task
+from kube.config import Config
+from kube.eligibility import sources_of
+from kube.manifest.job import Manifests, manifests
+from kube.manifest.request import JobRequest
+from kube.manifest.values import TaskRefused
+from kube.planner.plan import Plan, PlanRefused
+from kube.planner.planning import plan
+
+
+def manifests_of(assignment: Assignment, config: Config) -> Manifests:
+    """The same for the same Assignment, whenever it is asked. Raises Rejected."""
+    found = _plan(assignment)
+    try:
+        return manifests(found, request_of(assignment, config), config.manifest)
+    except TaskRefused as refusal:
+        raise Rejected(str(refusal)) from None
+
+
+def _plan(assignment: Assignment) -> Plan:
+    sources = sources_of(spec_of_task(assignment.task))
+    if isinstance(sources, Eligibility):
+        raise Rejected("; ".join(sources.reasons))
+    found = plan(sources)
+    if isinstance(found, PlanRefused):
+        raise Rejected("; ".join(str(problem) for problem in found.problems))
+    return found
+
+
+def request_of(assignment: Assignment, config: Config) -> JobRequest:
+    task, suite_run = assignment.task, assignment.task.suite_run
+    repository = f"{config.registry}/{repository_path(suite_run)}"
+    return JobRequest(
+        task_id=task.pk,
+        assignment_id=assignment.pk,
+        attempt=assignment.number,
+        account=suite_run.account,
+        repository=suite_run.repository,
+        commit=suite_run.commit,
+        clone_url=suite_run.clone_url or f"https://github.com/{suite_run.repository}.git",
+        timeout_seconds=task.timeout_seconds,
+        image=f"{repository}:{task.pk}-a{assignment.number}",
+        cache_repository=f"{repository}/cache" if config.cache else "",
+        size=min(assignment.size_class, len(config.manifest.classes) - 1),
+        labels=task.labels,
+        token=tokens.derive("assignment", assignment.pk),
+        variables=_variables(assignment),
+    )
+
+
+def repository_path(suite_run: SuiteRun) -> str:
+    """Of one tenant alone: accounts and repositories that look alike in small letters differ."""
+    whole = f"{suite_run.account}/{suite_run.repository}"
+    return f"r-{hashlib.sha256(whole.encode()).hexdigest()[:24]}"
+
+
+def _variables(assignment: Assignment) -> dict[str, str]:
+    secret = TaskSecret.objects.filter(pk=assignment.task_id).first()
+    return encryption.decrypt_mapping(secret.ciphertext) if secret else {}
