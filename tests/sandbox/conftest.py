@@ -101,9 +101,18 @@ def cluster(shared_cluster: Cluster) -> Iterator[Cluster]:
     own.clear()
 
 
-@pytest.fixture
-def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """For a test that kills the kubelet, or wants one of its own."""
-    with start_cluster(tmp_path) as cluster:
-        cluster.make_namespace()
+@pytest.fixture(scope="module")
+def mortal_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with start_cluster(tmp_path_factory.mktemp("mortal")) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def own_cluster(mortal_cluster: Cluster) -> Iterator[Cluster]:
+    """For tests that kill the kubelet. They may leave it dead."""
+    mortal_cluster.namespace = f"ns-{uuid.uuid4().hex[:10]}"
+    mortal_cluster.make_namespace()
+    yield mortal_cluster
+    if mortal_cluster.node.process.poll() is not None:
+        mortal_cluster.node = mortal_cluster.start_node()
+    mortal_cluster.clear()

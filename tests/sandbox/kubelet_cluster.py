@@ -143,8 +143,8 @@ class RunningPod:
 
     def reason(self, name: str) -> str:
         """Why the container waits, or how it ended."""
-        state = self.container(name)["state"]
-        return str(next(iter(state.values()), {}).get("reason", "")) if state else ""
+        details: Json = next(iter(self.container(name)["state"].values()), None) or {}
+        return str(details.get("reason", ""))
 
     def exit_code(self, name: str) -> int | None:
         ended = self.container(name)["state"].get("terminated")

@@ -7,7 +7,7 @@ from tests.sandbox.kubelet_cluster import Cluster, Json, RunningPod, shell, side
 from tests.waiting import wait_until
 
 SHARED: Json = {"volumes": [{"name": "shared", "emptyDir": {}}]}
-MOUNT = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
+MOUNT: Json = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
 DEAF = "trap '' TERM; while :; do sleep 0.05; done"
 STAYS = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
 
@@ -30,7 +30,7 @@ def wait_up(pod: RunningPod) -> None:
 def test_the_main_container_is_asked_first_then_the_sidecars_the_last_one_first(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    mount = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
+    mount: Json = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
     pod = cluster.run(
         **SHARED,
         initContainers=[
@@ -135,7 +135,7 @@ def test_a_pod_is_evicted_when_a_volume_holds_more_than_it_may(cluster: Cluster)
 
 
 def test_a_pod_is_evicted_when_a_container_writes_more_than_it_may(cluster: Cluster) -> None:
-    limits = {"resources": {"limits": {"ephemeral-storage": "1Mi"}}}
+    limits: Json = {"resources": {"limits": {"ephemeral-storage": "1Mi"}}}
     pod = cluster.run(
         initContainers=[sidecar(STAYS, "agent")],
         containers=[shell(f'head -c 3000000 /dev/zero > "$TMPDIR/x"; {STAYS}', **limits)],

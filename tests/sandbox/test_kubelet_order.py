@@ -5,7 +5,7 @@ from tests.sandbox.kubelet_cluster import Cluster, Json, shell, sidecar
 SHARED: Json = {
     "volumes": [{"name": "shared", "emptyDir": {}}],
 }
-MOUNT = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
+MOUNT: Json = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
 FOREVER = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
 
 

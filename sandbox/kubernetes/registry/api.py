@@ -8,8 +8,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from sandbox.kubernetes.kubelet.web import HttpError, Request, Response, Routes
+from sandbox.kubernetes.kubelet.web import Handler, HttpError, Request, Response, Routes
 
+from .faults import CODES, BadRule, Faults
 from .store import DIGEST, NAME, TAG, Manifest, Store, digest_of
 
 _VERSION = {"Docker-Distribution-Api-Version": "registry/2.0"}
@@ -19,12 +20,13 @@ _UPLOAD = "[0-9a-f]{32}"
 class Api:
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._faults = Faults()
 
     @property
     def routes(self) -> Routes:
         repository, reference = f"/v2/(?P<name>{NAME})", f"(?P<reference>{TAG}|{DIGEST})"
         upload = f"{repository}/blobs/uploads/(?P<upload>{_UPLOAD})"
-        return [
+        own: Routes = [
             ("GET", "/v2/?", self.check),
             ("GET", "/v2/_catalog", self.catalog),
             ("GET", f"{repository}/tags/list", self.tags),
@@ -37,9 +39,33 @@ class Api:
             ("POST", f"{repository}/blobs/uploads/?", self.begin_upload),
             ("PATCH", upload, self.append),
             ("PUT", upload, self.end_upload),
+        ]
+        return [
+            *((method, path, self._faulty(handler)) for method, path, handler in own),
+            ("GET", "/sandbox/faults", self.get_faults),
+            ("PUT", "/sandbox/faults", self.put_faults),
             ("PUT", f"/sandbox/trees/(?P<digest>{DIGEST})", self.put_tree),
             ("GET", f"/sandbox/trees/(?P<digest>{DIGEST})", self.tree),
         ]
+
+    def _faulty(self, handler: Handler) -> Handler:
+        def answer(request: Request, **groups: str) -> Response:
+            if status := self._faults.strike(request.method, request.path):
+                code = CODES.get(status, "UNKNOWN")
+                raise _error(status, code, f"the sandbox was told to answer {status}")
+            return handler(request, **groups)
+
+        return answer
+
+    def get_faults(self, request: Request) -> Response:
+        return Response(body=self._faults.describe())
+
+    def put_faults(self, request: Request) -> Response:
+        try:
+            self._faults.replace(request.json())
+        except BadRule as error:
+            raise HttpError(422, str(error)) from None
+        return self.get_faults(request)
 
     def check(self, request: Request) -> Response:
         return Response(body={}, headers=_VERSION)
