@@ -174,15 +174,13 @@ class Cluster:
         self._pace.wait()
         api = self._api()
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
-        data: Json | str | None = body
         if method == "PATCH":
             headers["Content-Type"] = MERGE_PATCH
-            data = json.dumps(body)
         api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         try:
             answer = api.rest_client.request(
-                method, url, headers=headers, body=data, _request_timeout=timeout
+                method, url, headers=headers, body=body, _request_timeout=timeout
             )
         except (HTTPError, ApiException, OSError) as error:
             raise Unavailable(f"{method} {path}: no answer ({type(error).__name__})") from None

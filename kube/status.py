@@ -12,11 +12,10 @@ from typing import Any
 
 from dispatch.outcomes import Category
 from kube.causes import builder_end, pull_end
+from kube.names import BUILDER, CLONE, OURS, TEST, TOOLS
 
 Json = dict[str, Any]
 
-AGENT, CLONE, BUILDER, TEST, TOOLS = "agent", "clone", "kaniko", "test", "tools"
-OURS = frozenset({AGENT, CLONE, BUILDER, TEST, TOOLS})
 PULLING = frozenset({"ErrImagePull", "ImagePullBackOff"})
 WRONG_CONFIG = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "InvalidImageName", "RunContainerError"}

@@ -1,21 +1,25 @@
-"""What the contract suite is run over: the backend in memory, and each configured one.
+"""What the contract suite is run over: the backend in memory, and every other one.
 
 A subject wraps a backend: `grow(n)` gives it room for n Assignments, `finish_stopping()` lets
-time pass until what was stopped is gone. A backend's own subject lives with its tests, as
-`tests.<its folder>.subject.Subject`, and goes with them.
+time pass until what was stopped is gone, `suite_run` is what a suite run needs that it can run.
+A backend's own subject lives with its tests, as `tests.<its folder>.subject.Subject`, and goes
+with them.
 """
 
-from typing import Protocol
-
-from django.conf import settings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
 
 from dispatch.backends import Backend
 from dispatch.fake import FakeBackend
+
+TESTS = Path(__file__).resolve().parent.parent
 
 
 class Subject(Protocol):
     name: str
     backend: Backend
+    suite_run: Mapping[str, Any]
 
     def grow(self, count: int) -> None: ...
 
@@ -24,6 +28,7 @@ class Subject(Protocol):
 
 class FakeSubject:
     name = "fake"
+    suite_run: Mapping[str, Any] = {}
 
     def __init__(self) -> None:
         self.fake = FakeBackend(limit=0)
@@ -38,5 +43,5 @@ class FakeSubject:
 
 def all_subjects() -> list[str]:
     """Dotted paths."""
-    folders = [path.split(".")[0] for path in settings.BACKENDS.values()]
+    folders = sorted(path.parent.name for path in TESTS.glob("*/subject.py"))
     return [f"{__name__}.FakeSubject", *(f"tests.{name}.subject.Subject" for name in folders)]

@@ -3,9 +3,10 @@
 import pytest
 from django.utils.module_loading import import_string
 
-from dispatch.backends import NoCapacity, TaskSpec
+from dispatch.backends import NoCapacity
 from dispatch.models import Assignment
 from dispatch.outcomes import Category
+from dispatch.placement import spec_of
 from tests.contract.subjects import Subject, all_subjects
 from tests.factories import make_assignment, make_suite_run
 
@@ -19,7 +20,7 @@ def subject(request: pytest.FixtureRequest) -> Subject:
 
 
 def queued(subject: Subject) -> Assignment:
-    return make_assignment(make_suite_run(backend=subject.name))
+    return make_assignment(make_suite_run(backend=subject.name, **subject.suite_run))
 
 
 def start(subject: Subject, assignment: Assignment) -> str:
@@ -36,7 +37,7 @@ def sees(subject: Subject, assignment: Assignment) -> bool:
 
 
 def test_eligible_is_pure(subject: Subject, django_assert_num_queries: object) -> None:
-    spec = TaskSpec(account="acme", repository="acme/shop", commit="a" * 40)
+    spec = spec_of(make_suite_run(**subject.suite_run), None, None)
     with django_assert_num_queries(0):  # type: ignore[operator]
         assert subject.backend.eligible(spec) == subject.backend.eligible(spec)
         assert subject.backend.eligible(spec)

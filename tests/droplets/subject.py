@@ -1,5 +1,8 @@
 """The droplet backend as the contract suite sees it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.utils import timezone
 
 from dispatch.backends import Backend
@@ -10,6 +13,7 @@ from tests.droplets.factories import make_worker
 
 class Subject:
     name = "droplets"
+    suite_run: Mapping[str, Any] = {}
 
     def __init__(self) -> None:
         self.backend: Backend = DropletBackend()

@@ -1,0 +1,104 @@
+"""One sandbox cluster for all tests of this process, started when it is first needed."""
+
+import atexit
+import dataclasses
+import json
+import shutil
+import tempfile
+import urllib.error
+import urllib.request
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from kube.config import Config, config
+from sandbox.kubernetes.launch import Launched, launch
+
+NAMESPACE = "workers"
+COMPOSE = """\
+services:
+  saturn_test_app:
+    build:
+      context: ..
+      dockerfile: .saturnci/Dockerfile
+    volumes:
+      - ../:/app
+"""
+DOCKERFILE = "FROM ruby:3.3\nWORKDIR /app\nCOPY . .\nRUN bundle install\n"
+
+
+class SandboxCluster:
+    """Talks to the sandbox as its administrator, over plain HTTP."""
+
+    def __init__(self, launched: Launched) -> None:
+        self.launched = launched
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+        self.call("POST", "/api/v1/namespaces", namespace)
+
+    def config(self, **facts: Any) -> Config:
+        defaults = config()
+        manifest = dataclasses.replace(defaults.manifest, namespace=NAMESPACE)
+        settings = {
+            "kubeconfig": str(self.launched.kubeconfig),
+            "manifest": manifest,
+            "calls_per_second": 1000.0,
+            "timeout": 5.0,
+        }
+        return dataclasses.replace(defaults, **(settings | facts))
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {
+            "Authorization": f"Bearer {self.launched.token}",
+            "Content-Type": "application/json",
+        }
+        request = urllib.request.Request(self.launched.url + path, data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def list(self, kind: str) -> list[dict[str, Any]]:
+        group = "apis/batch/v1" if kind == "jobs" else "api/v1"
+        found: list[dict[str, Any]] = self.call("GET", self._path(group, kind))["items"]
+        return found
+
+    def quota(self, jobs: int) -> None:
+        """Let the namespace have so many Jobs."""
+        body = {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": "jobs", "namespace": NAMESPACE},
+            "spec": {"hard": {"count/jobs.batch": str(jobs)}},
+        }
+        path = self._path("api/v1", "resourcequotas")
+        try:
+            self.call("DELETE", f"{path}/jobs")
+        except urllib.error.HTTPError as error:
+            assert error.code == 404
+        self.call("POST", path, body)
+
+    def faults(self, *rules: dict[str, Any]) -> None:
+        self.call("PUT", "/sandbox/faults", list(rules))
+
+    def clear(self) -> None:
+        self.faults()
+        for job in self.list("jobs"):
+            name = job["metadata"]["name"]
+            path = self._path("apis/batch/v1", "jobs")
+            self.call("DELETE", f"{path}/{name}", {"propagationPolicy": "Background"})
+        self.quota(1000)
+
+    def _path(self, group: str, kind: str) -> str:
+        return f"/{group}/namespaces/{NAMESPACE}/{kind}"
+
+
+@cache
+def sandbox_cluster() -> SandboxCluster:
+    folder = Path(tempfile.mkdtemp(prefix="switchyard-cluster-"))
+    launched = launch(folder, "--nodes", "1", "--speed", "20")
+
+    def end() -> None:
+        launched.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(end)
+    return SandboxCluster(launched)
