@@ -8,6 +8,7 @@ from .errors import ApiError, forbidden
 from .resources import Resource
 
 ADMIN = "admin"
+ANONYMOUS = "system:anonymous"
 LIMITED = "system:serviceaccount:switchyard:switchyard"
 
 _READ = frozenset({"get", "list", "watch"})

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from . import operator_api
-from .access import ADMIN, LIMITED, check_access
+from .access import ADMIN, ANONYMOUS, LIMITED, check_access
 from .api import deleting, logs, reading, subresources, watching, writing
 from .api.codec import check_accept
 from .api.discovery import discover
 from .api.routing import Target, find_target
 from .cluster import Cluster
-from .errors import ApiError, Disconnect, method_not_allowed, no_such_path, unauthorized
+from .errors import ApiError, Disconnect, PageNotFound, method_not_allowed, unauthorized
 from .fault_rules import OF_LIST, Rule
 from .faults import Strike
 from .partition import cut_off_node
@@ -76,21 +76,26 @@ class Application:
         known = discover(request.path.rstrip("/") or "/")
         if isinstance(known, str):
             return None, Response(body=known)
-        self._user(request)
+        user = self._user(request)
         check_accept(request)
         if known is not None:
+            if user == ANONYMOUS and request.path != "/version":
+                why = f'User "{user}" cannot get path "{request.path}"'
+                raise ApiError(403, "Forbidden", f"forbidden: {why}", details={})
             if request.method not in ("GET", "HEAD"):
                 raise method_not_allowed()
             return None, Response(body=known)
         target = find_target(request)
         if target is None:
-            raise no_such_path()
+            raise PageNotFound
         return target, None
 
     def _user(self, request: Request) -> str:
         settings = self.cluster.settings
         if request.token == settings.token:
             return ADMIN
+        if request.token is None:
+            return ANONYMOUS
         if request.token and request.token == settings.limited_token:
             return LIMITED
         raise unauthorized()

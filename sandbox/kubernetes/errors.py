@@ -23,7 +23,7 @@ class ApiError(Exception):
         self.code = code
         self.reason = reason
         self.message = message
-        self.details = dict(details or {})
+        self.details = None if details is None else dict(details)
         self.headers = dict(headers or {})
         super().__init__(f"{code} {reason}: {message}")
 
@@ -39,7 +39,7 @@ class ApiError(Exception):
         }
         if self.reason:
             body["reason"] = self.reason
-        if self.details:
+        if self.details is not None:
             body["details"] = self.details
         return {**body, "code": self.code}
 
@@ -67,6 +67,13 @@ def not_found(resource: Resource, name: str) -> ApiError:
 def no_such_path() -> ApiError:
     message = "the server could not find the requested resource"
     return ApiError(404, "NotFound", message, details={})
+
+
+class PageNotFound(ApiError):
+    """A path that no handler is registered for; the answer is plain text."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "NotFound", "404 page not found")
 
 
 def already_exists(resource: Resource, name: str) -> ApiError:
@@ -101,10 +108,9 @@ def forbidden(
     return ApiError(403, "Forbidden", f"{what} is forbidden: {why}", details=details)
 
 
-def method_not_allowed(resource: Resource | None = None) -> ApiError:
+def method_not_allowed() -> ApiError:
     message = "the server does not allow this method on the requested resource"
-    details = _details(resource, "") if resource else {}
-    return ApiError(405, "MethodNotAllowed", message, details=details)
+    return ApiError(405, "MethodNotAllowed", message, details={})
 
 
 def expired(message: str) -> ApiError:
@@ -164,13 +170,16 @@ class FieldError:
     def body(self) -> str:
         text = _TITLES[self.reason]
         if self.reason not in _WITHOUT_VALUE:
-            value = json.dumps(self.value, separators=(",", ":"), ensure_ascii=False)
-            text = f"{text}: {value}"
+            text = f"{text}: {_shown(self.value)}"
         return f"{text}: {self.detail}" if self.detail else text
 
     @property
     def cause(self) -> dict[str, str]:
         return {"reason": self.reason, "message": self.body, "field": self.field}
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
 
 
 def required(field: str, detail: str = "") -> FieldError:
@@ -198,8 +207,15 @@ def too_long(field: str, detail: str) -> FieldError:
 
 
 def unsupported(field: str, value: Any, known: Iterable[str]) -> FieldError:
-    detail = "supported values: " + ", ".join(f'"{item}"' for item in sorted(known))
+    detail = "supported values: " + ", ".join(f'"{item}"' for item in known)
     return FieldError(field=field, reason="FieldValueNotSupported", value=value, detail=detail)
+
+
+def bad_option(options: str, error: FieldError) -> ApiError:
+    """422 for a query parameter; `options` is the kind of options that it belongs to."""
+    details = {"group": "meta.k8s.io", "kind": options, "causes": [error.cause]}
+    message = f'{options}.meta.k8s.io "" is invalid: {error.field}: {error.body}'
+    return ApiError(422, "Invalid", message, details=details)
 
 
 def unprocessable(resource: Resource, name: str, errors: Sequence[FieldError]) -> ApiError:

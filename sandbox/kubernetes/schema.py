@@ -4,6 +4,9 @@ What is known of the fields comes with the client package, whose models are made
 OpenAPI description. Null and empty values are dropped, as the real API drops them.
 """
 
+import base64
+import binascii
+import copy
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,40 +17,7 @@ from kubernetes.client import models
 
 from . import quantity
 from .clock import iso, iso_micro, parse_time
-
-_QUANTITIES = {
-    "V1ResourceRequirements": {"limits", "requests"},
-    "V1VolumeResourceRequirements": {"limits", "requests"},
-    "V1EmptyDirVolumeSource": {"sizeLimit"},
-    "V1ResourceFieldSelector": {"divisor"},
-    "V1ResourceQuotaSpec": {"hard"},
-    "V1ResourceQuotaStatus": {"hard", "used"},
-    "V1NodeStatus": {"capacity", "allocatable"},
-    "V1PodSpec": {"overhead"},
-    "V1ContainerStatus": {"allocatedResources"},
-    "V1LimitRangeItem": {"default", "defaultRequest", "max", "min", "maxLimitRequestRatio"},
-}
-_MICRO_TIMES = {
-    "V1LeaseSpec": {"acquireTime", "renewTime"},
-    "CoreV1Event": {"eventTime"},
-    "CoreV1EventSeries": {"lastObservedTime"},
-}
-# Integers of 64 bits; all others have 32.
-_WIDE = {
-    "activeDeadlineSeconds",
-    "deletionGracePeriodSeconds",
-    "expirationSeconds",
-    "fsGroup",
-    "generation",
-    "observedGeneration",
-    "runAsGroup",
-    "runAsUser",
-    "seconds",
-    "sizeBytes",
-    "supplementalGroups",
-    "terminationGracePeriodSeconds",
-    "tolerationSeconds",
-}
+from .schema_tables import ALWAYS, MICRO_TIMES, QUANTITIES, WIDE
 
 
 class WrongType(Exception):
@@ -60,6 +30,23 @@ class Decoded:
 
     value: dict[str, Any]
     unknown: list[str] = field(default_factory=list)
+
+
+class _WithDuplicates(dict[str, Any]):
+    """A JSON object that names some of its keys more than once."""
+
+    duplicates: tuple[str, ...] = ()
+
+
+def with_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For json.loads: keys that come twice are remembered, the last one counts."""
+    made = dict(pairs)
+    if len(made) == len(pairs):
+        return made
+    keys = [key for key, _ in pairs]
+    noted = _WithDuplicates(made)
+    noted.duplicates = tuple(key for key in made if keys.count(key) > 1)
+    return noted
 
 
 def decode(model: str, raw: dict[str, Any]) -> Decoded:
@@ -80,7 +67,7 @@ class _Field:
 @cache
 def _fields(model: str) -> dict[str, _Field]:
     known = getattr(models, model)
-    quantities, micros = _QUANTITIES.get(model, set()), _MICRO_TIMES.get(model, set())
+    quantities, micros = QUANTITIES.get(model, set()), MICRO_TIMES.get(model, set())
     return {
         json_name: _Field(
             json_name=json_name,
@@ -103,6 +90,7 @@ class _Walk:
     def model(self, model: str, raw: Any, path: str, go_path: str) -> dict[str, Any]:
         if not isinstance(raw, dict):
             raise _wrong(raw, go_path, f"v1.{_go_name(model)}")
+        self._note_duplicates(raw, path)
         fields, value = _fields(model), {}
         for name, item in raw.items():
             here = f"{path}.{name}" if path else name
@@ -110,11 +98,18 @@ class _Walk:
             if known is None:
                 self.unknown.append(f'unknown field "{here}"')
             elif item is not None:
-                go_here = f"{go_path}.{name}" if go_path else f"{_go_name(model)}.{name}"
-                found = self._field(known, item, here, go_here)
+                where = f"{go_path.partition('.')[2]}.{name}".lstrip(".")
+                found = self._field(known, item, here, f"{_go_name(model)}.{where}")
                 if found is not None:
                     value[name] = found
+        for name, zero in ALWAYS.get(model, ()):
+            value.setdefault(name, copy.deepcopy(zero))
         return value
+
+    def _note_duplicates(self, raw: dict[str, Any], path: str) -> None:
+        if isinstance(raw, _WithDuplicates):
+            places = (f"{path}.{name}" if path else name for name in raw.duplicates)
+            self.unknown += [f'duplicate field "{place}"' for place in places]
 
     def _field(self, known: _Field, raw: Any, path: str, go_path: str) -> Any:
         value = self._typed(known, known.type, raw, path, go_path)
@@ -141,6 +136,7 @@ class _Walk:
     def _dict(self, known: _Field, of: str, raw: Any, path: str, go_path: str) -> dict[str, Any]:
         if not isinstance(raw, dict):
             raise _wrong(raw, go_path, f"map[string]{_go_type(known, of)}")
+        self._note_duplicates(raw, path)
         items = ((key, item) for key, item in raw.items() if item is not None or of == "str")
         return {
             key: self._typed(known, of, "" if item is None else item, f"{path}.{key}", go_path)
@@ -159,6 +155,16 @@ def _string(known: _Field, raw: Any, go_path: str) -> str:
     return raw
 
 
+def _bytes(known: _Field, raw: Any, go_path: str) -> str:
+    text = _string(known, raw, go_path)
+    try:
+        base64.b64decode(text, validate=True)
+    except binascii.Error:
+        wrong = next((i for i, c in enumerate(text) if not (c.isalnum() or c in "+/=")), len(text))
+        raise WrongType(f"illegal base64 data at input byte {wrong}") from None
+    return text
+
+
 def _boolean(known: _Field, raw: Any, go_path: str) -> bool:
     if not isinstance(raw, bool):
         raise _wrong(raw, go_path, "bool")
@@ -166,7 +172,7 @@ def _boolean(known: _Field, raw: Any, go_path: str) -> bool:
 
 
 def _integer(known: _Field, raw: Any, go_path: str) -> int:
-    bits = 64 if known.json_name in _WIDE else 32
+    bits = 64 if known.json_name in WIDE else 32
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         raise _wrong(raw, go_path, f"int{bits}")
     if raw != int(raw) or not -(2 ** (bits - 1)) <= raw < 2 ** (bits - 1):
@@ -202,7 +208,7 @@ def _int_or_string(known: _Field, raw: Any, go_path: str) -> Any:
 
 _SCALARS: dict[str, Callable[[_Field, Any, str], Any]] = {
     "str": _string,
-    "bytes": _string,
+    "bytes": _bytes,
     "bool": _boolean,
     "int": _integer,
     "float": _number,

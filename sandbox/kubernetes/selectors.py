@@ -26,9 +26,9 @@ def label_test(text: str) -> Test | None:
     while position < len(text):
         part = _PART.match(text, position)
         if part is None:
-            raise bad_request(
-                f'unable to parse requirement: found "{text[position:]}", expected: a selector'
-            )
+            found = text[position:].strip()
+            expected = "in, notin, =, ==, !=, gt, lt"
+            raise bad_request(f"unable to parse requirement: found '{found}', expected: {expected}")
         tests.append(_requirement(part))
         position = part.end()
     if not tests:
@@ -56,31 +56,26 @@ def _requirement(part: re.Match[str]) -> Test:
 
 def field_test(resource: Resource, text: str) -> Callable[[Mapping[str, Any]], bool] | None:
     """Whether an object matches a fieldSelector; None for one that matches everything."""
-    tests = [_field_requirement(resource, part, text) for part in text.split(",") if part.strip()]
+    tests = [_field_requirement(resource, part) for part in text.split(",") if part.strip()]
     if not tests:
         return None
     return lambda obj: all(test(obj) for test in tests)
 
 
-def _field_requirement(
-    resource: Resource, part: str, whole: str
-) -> Callable[[Mapping[str, Any]], bool]:
+def _field_requirement(resource: Resource, part: str) -> Callable[[Mapping[str, Any]], bool]:
     name, operator, value = re.fullmatch(r"([^=!]*)(==|=|!=)?(.*)", part.strip()).groups()  # type: ignore[union-attr]
     if not operator:
         raise bad_request(f"invalid selector: '{part}'; can't understand '{part}'")
     if name not in ("metadata.name", "metadata.namespace", *resource.fields):
-        raise _unsupported(resource, name, whole)
+        raise bad_request(_unsupported(resource, name))
     wanted = operator != "!="
     return lambda obj: (field_of(resource, obj, name) == value) is wanted
 
 
-def _unsupported(resource: Resource, name: str, whole: str) -> Exception:
-    group = f"{resource.group}/{resource.version}" if resource.group else f"/{resource.version}"
-    about = f'that match label selector "", field selector "{whole}"'
-    what = f'"{name}" is not a known field selector: only "metadata.name", "metadata.namespace"'
-    if resource.fields:
-        what = f"field label not supported: {name}"
-    return bad_request(f'Unable to find "{group}, Resource={resource.plural}" {about}: {what}')
+def _unsupported(resource: Resource, name: str) -> str:
+    if resource.group:
+        return f'field label "{name}" not supported for {resource.kind}'
+    return f"field label not supported: {name}"
 
 
 def field_of(resource: Resource, obj: Mapping[str, Any], name: str) -> str:

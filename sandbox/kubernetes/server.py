@@ -11,7 +11,7 @@ import traceback
 from aiohttp import web
 
 from .application import Answer, Application
-from .errors import ApiError, Disconnect, internal
+from .errors import ApiError, Disconnect, PageNotFound, internal
 from .wire import Request, Response, Stream
 
 HOST = "127.0.0.1"
@@ -109,6 +109,8 @@ async def _body(http: web.BaseRequest) -> bytes:
 
 
 def _refusal(error: ApiError) -> web.Response:
+    if isinstance(error, PageNotFound):
+        return web.Response(status=404, text=f"{error.message}\n")
     body = json.dumps(error.status).encode()
     return web.Response(status=error.code, body=body, content_type=_JSON, headers=error.headers)
 

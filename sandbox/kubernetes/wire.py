@@ -24,17 +24,8 @@ class Request:
     lies: tuple[Any, ...] = ()
 
     def flag(self, name: str) -> bool:
-        """Raises 400 for anything but a boolean. Absent is false; empty is true, as in Go."""
-        text = self.query.get(name)
-        if text is None:
-            return False
-        if text.lower() in ("", "1", "t", "true"):
-            return True
-        if text.lower() in ("0", "f", "false"):
-            return False
-        raise bad_request(
-            f'unable to decode query parameters: Error converting "{text}" to bool for {name}'
-        )
+        """Absent is false, and so are "false" and "0"; all else is true, as the API has it."""
+        return self.query.get(name, "false").lower() not in ("false", "0")
 
     def number(self, name: str) -> int | None:
         """Raises 400 for anything but a number. None where it is absent or empty."""

@@ -7,16 +7,24 @@ from typing import Any
 
 import yaml
 
-from ..errors import ApiError, bad_request, unsupported_media_type
-from ..resources import Resource
-from ..schema import WrongType, decode
+from ..errors import (
+    ApiError,
+    bad_option,
+    bad_request,
+    invalid,
+    unsupported,
+    unsupported_media_type,
+)
+from ..resources import BY_KIND, Resource
+from ..schema import WrongType, decode, with_duplicates
 from ..store import Object, Version
 from ..wire import Request
+from .routing import options_of
 
 JSON = "application/json"
 _YAML = ("application/yaml", "text/yaml", "application/x-yaml")
-_ACCEPTED = (JSON, "application/yaml", "application/vnd.kubernetes.protobuf", "application/cbor")
-_DIRECTIVES = ("", "Ignore", "Warn", "Strict")
+_ACCEPTED = (JSON, "application/yaml", "application/vnd.kubernetes.protobuf")
+_DIRECTIVES = ("", "Ignore", "Strict", "Warn")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,35 +33,19 @@ class Decoded:
     warnings: tuple[str, ...] = ()
 
 
-class _Duplicates:
-    """Collects keys that come twice in one object of a JSON text."""
-
-    def __init__(self) -> None:
-        self.found: list[str] = []
-
-    def pairs(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) != len(pairs):
-            keys = [key for key, _ in pairs]
-            self.found += [f'duplicate field "{key}"' for key in made if keys.count(key) > 1]
-        return made
-
-
 def read_object(request: Request, resource: Resource) -> Decoded:
     """The object in a body. Raises 400 or 415."""
-    raw, complaints = _parse(request)
-    return checked(raw, resource, request, complaints)
+    return checked(_parse(request, resource.kind), resource, request)
 
 
-def checked(
-    raw: Any, resource: Resource, request: Request, complaints: Iterable[str] = ()
-) -> Decoded:
+def checked(raw: Any, resource: Resource, request: Request, *, patch: Any = None) -> Decoded:
     """A JSON value as an object of a resource, by the fieldValidation that was asked for."""
     directive = request.query.get("fieldValidation", "")
     if directive not in _DIRECTIVES:
-        raise _unsupported_directive(directive)
+        error = unsupported("fieldValidation", directive, _DIRECTIVES)
+        raise bad_option(options_of(request), error)
     if not isinstance(raw, dict):
-        raise bad_request(f"cannot decode {type(raw).__name__} into a {resource.kind}")
+        raise _unrecognized(resource.kind, "it is no JSON object", str(raw).encode())
     _check_kind(raw, resource)
     where = (
         f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
@@ -62,7 +54,9 @@ def checked(
         decoded = decode(resource.schema, raw)
     except WrongType as error:
         raise bad_request(f"{where}: {error}") from None
-    problems = [*complaints, *decoded.unknown]
+    problems = decoded.unknown
+    if problems and directive == "Strict" and patch is not None:
+        raise _bad_patch(patch, problems)
     if problems and directive == "Strict":
         raise bad_request(f"{where}: strict decoding error: {', '.join(problems)}")
     decoded.value.pop("kind", None)
@@ -71,49 +65,52 @@ def checked(
     return Decoded(obj=decoded.value, warnings=warnings)
 
 
+def _bad_patch(patch: Any, problems: list[str]) -> ApiError:
+    text = json.dumps(patch, separators=(",", ":"))
+    error = invalid("patch", text, f"strict decoding error: {', '.join(problems)}")
+    message = f' "" is invalid: patch: {error.body}'
+    return ApiError(422, "Invalid", message, details={"causes": [error.cause]})
+
+
 def read_json(request: Request) -> Any:
     """The JSON value of a body, an empty one as {}. Raises 400."""
     if not request.body.strip():
         return {}
-    return _parse(request)[0]
+    return _parse(request, "DeleteOptions")
 
 
-def _parse(request: Request) -> tuple[Any, list[str]]:
+def _parse(request: Request, wanted: str) -> Any:
     kind = request.content_type.partition(";")[0].strip().lower()
-    duplicates = _Duplicates()
     try:
         if kind in _YAML:
-            return yaml.safe_load(request.body), []
+            return yaml.safe_load(request.body)
         if kind in ("", JSON, "*/*"):
-            value = json.loads(request.body, object_pairs_hook=duplicates.pairs)
-            return value, duplicates.found
+            return json.loads(request.body, object_pairs_hook=with_duplicates)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
-        raise bad_request(f"the object provided is unrecognized: {error}") from None
+        raise _unrecognized(wanted, f"json parse error: {error}", request.body) from None
     raise unsupported_media_type(_ACCEPTED)
 
 
+def _unrecognized(wanted: str, why: str, body: bytes) -> ApiError:
+    shown = body[:100].decode(errors="replace") or "<empty>"
+    what = f"the object provided is unrecognized (must be of type {wanted})"
+    return bad_request(f"{what}: couldn't get version/kind; {why} ({shown})")
+
+
 def _check_kind(raw: Object, resource: Resource) -> None:
-    version, kind = raw.get("apiVersion"), raw.get("kind")
-    if version and version != resource.api_version:
-        raise bad_request(
-            f"the API version in the data ({version}) does not match the expected API version"
-            f" ({resource.api_version})"
-        )
-    if kind and kind != resource.kind:
-        group = resource.group and f"{resource.group}/"
-        raise bad_request(
-            f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}:'
-            f" converting ({group}{resource.version}.{kind}) to ({resource.group}.{resource.kind}):"
-            " unknown conversion"
-        )
-
-
-def _unsupported_directive(text: str) -> ApiError:
-    return ApiError(
-        422,
-        "Invalid",
-        f'CreateOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: "{text}":'
-        ' supported values: "Ignore", "Strict", "Warn"',
+    """Raises 400 for an object of another kind than the one that is asked for."""
+    api_version = raw.get("apiVersion") or resource.api_version
+    kind = raw.get("kind") or resource.kind
+    if (api_version, kind) == (resource.api_version, resource.kind):
+        return
+    version = str(api_version).rpartition("/")[2]
+    known = (api_version, kind) in BY_KIND
+    why = f'no kind "{kind}" is registered for version "{api_version}"'
+    if known:
+        wanted = f"{resource.group or 'core'}.{resource.kind}"
+        why = f"converting ({version}.{kind}) to ({wanted}): unknown conversion"
+    raise bad_request(
+        f'{kind} in version "{version}" cannot be handled as a {resource.kind}: {why}'
     )
 
 
@@ -126,8 +123,8 @@ def check_accept(request: Request) -> None:
         if kind.strip() in (JSON, "*/*", "application/*") and not bent:
             return
     if plain:
-        message = f"only the following media types are accepted: {', '.join(_ACCEPTED[:3])}"
-        raise ApiError(406, "NotAcceptable", message)
+        message = f"406: Not Acceptable\n\nAvailable representations: {JSON}"
+        raise ApiError(406, "NotAcceptable", message, details={})
 
 
 def with_kind(resource: Resource, version: Version) -> bytes:

@@ -19,7 +19,7 @@ _ORPHANED_PODS = (
 
 
 def delete_object(cluster: Cluster, request: Request, target: Target) -> Response:
-    options = read_options(request, target.resource)
+    options = read_options(request)
     find(cluster, target)
     deleted = delete(cluster, target.resource, target.namespace, target.name, options)
     return Response(
@@ -53,7 +53,7 @@ def _warnings(resource: Resource, options: DeleteOptions) -> tuple[str, ...]:
 
 
 def delete_collection(cluster: Cluster, request: Request, target: Target) -> Response:
-    options, resource = read_options(request, target.resource), target.resource
+    options, resource = read_options(request), target.resource
     test = selection(request, resource)
     chosen = [
         version
@@ -69,14 +69,14 @@ def delete_collection(cluster: Cluster, request: Request, target: Target) -> Res
     return Response(body=list_of(resource, chosen, cluster.store.revision))
 
 
-def read_options(request: Request, resource: Resource) -> DeleteOptions:
+def read_options(request: Request) -> DeleteOptions:
     """Of the body, or without one of the query. Raises 400."""
     raw = read_json(request)
     if not isinstance(raw, dict):
         raise bad_request("the body of a delete must be a DeleteOptions object")
     kind = raw.get("kind", "DeleteOptions")
     if kind != "DeleteOptions":
-        raise bad_request(f'no kind "{kind}" is registered for version "v1"')
+        raise ApiError(500, "", f'no kind "{kind}" is registered for version "v1"')
     if not raw:
         raw = {
             "gracePeriodSeconds": request.number("gracePeriodSeconds"),
@@ -87,7 +87,7 @@ def read_options(request: Request, resource: Resource) -> DeleteOptions:
     if check_dry_run(request):
         raw["dryRun"] = ["All"]
     _check_types(raw)
-    return DeleteOptions.read(raw, resource)
+    return DeleteOptions.read(raw)
 
 
 def _check_types(raw: Object) -> None:
@@ -95,7 +95,5 @@ def _check_types(raw: Object) -> None:
     for field, kind in kinds.items():
         value = raw.get(field)
         if value is not None and not isinstance(value, kind):
-            raise bad_request(
-                f'DeleteOptions in version "v1" cannot be handled as a DeleteOptions: json: cannot'
-                f" unmarshal {type(value).__name__} into Go struct field DeleteOptions.{field}"
-            )
+            what = f"{type(value).__name__} into Go struct field DeleteOptions.{field}"
+            raise ApiError(500, "", f"json: cannot unmarshal {what}")

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 import aiohttp
 
 from ..cluster import Cluster
-from ..errors import ApiError, bad_request, internal
+from ..errors import ApiError, bad_request, internal, not_found
+from ..resources import NODES
 from ..store import Version
 from ..wire import Request, Response, Stream
 from .reading import find
@@ -28,7 +29,7 @@ async def read_log(cluster: Cluster, request: Request, target: Target) -> Respon
     container = _container(pod, request.query.get("container", ""))
     node = pod.obj["spec"].get("nodeName")
     if not node:
-        return Response(body="")
+        return Response(code=204)
     where = _kubelet(cluster, node)
     url = f"{where}/containerLogs/{pod.namespace}/{pod.name}/{container}"
     query = {name: request.query[name] for name in _PASSED_ON if name in request.query}
@@ -86,7 +87,9 @@ def _container(pod: Version, wanted: str) -> str:
 def _kubelet(cluster: Cluster, name: str) -> str:
     """The URL of a node's kubelet, from what it says of itself. It listens on loopback."""
     node = cluster.store.get("nodes", "", name)
-    status = node.obj.get("status", {}) if node else {}
+    if node is None:
+        raise not_found(NODES, name)
+    status = node.obj.get("status", {})
     port = ((status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}).get("Port")
     if not port or cluster.faults.node_lost(name):
         raise internal(f'Get "http://{name}/containerLogs": dial tcp: no route to host')

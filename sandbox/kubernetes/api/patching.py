@@ -2,6 +2,7 @@
 
 import copy
 import json
+import sys
 from typing import Any
 
 from ..errors import ApiError, bad_request
@@ -43,9 +44,8 @@ def apply(kind: str, target: Any, patch: Any) -> Any:
     if kind == JSON_PATCH:
         return _json_patch(copy.deepcopy(target), patch)
     if not isinstance(patch, dict):
-        raise bad_request(
-            f"error decoding patch: json: cannot unmarshal {_name(patch)} into object"
-        )
+        what = f"{_name(patch)} into Go value of type map[string]interface {{}}"
+        raise bad_request(f"error decoding patch: json: cannot unmarshal {what}")
     if kind == MERGE_PATCH:
         return merge(target, patch)
     return strategic(target, patch)
@@ -98,18 +98,27 @@ def _merge_lists(target: list[Any], patch: list[Any], key: str | None) -> list[A
         return [*target, *(item for item in patch if item not in target)]
     if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in patch):
         return [item for item in patch if item.get("$patch") != "replace"]
-    result = list(target)
+    kept, merged = {item.get(key): item for item in target}, []
+    order = list(kept)
     for item in patch:
         if not isinstance(item, dict) or key not in item:
             raise bad_request(f"map: {json.dumps(item)} does not contain declared merge key: {key}")
-        place = next((i for i, old in enumerate(result) if old.get(key) == item[key]), None)
-        if item.get("$patch") == "delete":
-            result = [old for old in result if old.get(key) != item[key]]
-        elif place is None:
-            result.append(strategic({}, item))
+        old = kept.pop(item[key], {})
+        if item.get("$patch") != "delete":
+            merged.append(strategic(old, item))
+    return _in_order(merged, list(kept.values()), order, key)
+
+
+def _in_order(patched: list[Any], others: list[Any], order: list[Any], key: str) -> list[Any]:
+    """Two lists as one: items that were there before stay in their order, new ones come first."""
+    result = []
+    while patched and others:
+        left, right = patched[0].get(key), others[0].get(key)
+        if left in order and order.index(right) < order.index(left):
+            result.append(others.pop(0))
         else:
-            result[place] = strategic(result[place], item)
-    return result
+            result.append(patched.pop(0))
+    return result + patched + others
 
 
 def _json_patch(target: Any, patch: Any) -> Any:
@@ -117,7 +126,7 @@ def _json_patch(target: Any, patch: Any) -> Any:
     if not isinstance(patch, list):
         raise bad_request(
             "error decoding patch: json: cannot unmarshal"
-            f" {_name(patch)} into Go value of type jsonpatch.Patch"
+            f" {_name(patch)} into Go value of type []handlers.jsonPatchOp"
         )
     for operation in patch:
         if not isinstance(operation, dict):
@@ -131,7 +140,6 @@ def _operate(target: Any, operation: dict[str, Any]) -> Any:
     if name == "add":
         return _put(target, path, copy.deepcopy(operation.get("value")), insert=True)
     if name == "replace":
-        _find(target, path, name)
         return _put(target, path, copy.deepcopy(operation.get("value")), insert=False)
     if name == "remove":
         return _remove(target, path)
@@ -196,8 +204,10 @@ def _test(target: Any, path: str, value: Any) -> Any:
 
 
 def _does_not_apply(why: str) -> ApiError:
-    message = f"the server rejected our request due to an error in our request: {why}"
-    return ApiError(422, "Invalid", message)
+    """The API does not say what did not fit; neither does this, but for the log of the sandbox."""
+    print(f"json patch: {why}", file=sys.stderr, flush=True)
+    message = "the server rejected our request due to an error in our request"
+    return ApiError(422, "Invalid", message, details={})
 
 
 def _name(value: Any) -> str:

@@ -7,7 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..cluster import Cluster
-from ..errors import ApiError, bad_request, expired, not_found
+from ..errors import (
+    ApiError,
+    bad_option,
+    bad_request,
+    expired,
+    field_forbidden,
+    not_found,
+    unsupported,
+)
 from ..resources import Resource
 from ..selectors import field_test, label_test
 from ..store import Version
@@ -39,7 +47,7 @@ def find(cluster: Cluster, target: Target) -> Version:
 
 def list_objects(cluster: Cluster, request: Request, target: Target) -> Response:
     resource, limit = target.resource, request.number("limit") or 0
-    rv, after, sizes = _position(cluster, request)
+    rv, after = _position(cluster, request)
     versions = _snapshot(cluster, request, target, rv)
     if omit := request.lie("omit"):
         versions = _omit(versions, omit.rule)
@@ -72,37 +80,38 @@ def selection(request: Request, resource: Resource) -> Test | None:
     return test
 
 
-def _position(cluster: Cluster, request: Request) -> tuple[int, tuple[str, str] | None, None]:
+def _position(cluster: Cluster, request: Request) -> tuple[int, tuple[str, str] | None]:
     """The version a list is to show, and after which object it is to begin."""
     if token := request.query.get("continue"):
         rv, after = _read_token(token)
         if rv < cluster.store.floor:
             raise expired(_TOO_OLD)
-        return rv, after, None
+        return rv, after
     if stale := request.lie("stale"):
-        return cluster.store.revision_at(cluster.now() - stale.seconds), None, None
+        return cluster.store.revision_at(cluster.now() - stale.seconds), None
     rv = check_version(cluster, request)
     match = request.query.get("resourceVersionMatch", "")
-    if match and match not in ("Exact", "NotOlderThan"):
-        raise _bad_match(f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan"')
-    if match and not request.query.get("resourceVersion"):
-        raise _bad_match(
-            "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"
-        )
+    if match:
+        _check_match(match, request.query.get("resourceVersion", ""))
     if match == "Exact" or (rv and request.number("limit") and not match):
-        if not rv:
-            raise _bad_match(
-                'Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
-            )
         if rv < cluster.store.floor:
             raise expired("The resourceVersion for the provided list is too old.")
-        return rv, None, None
-    return cluster.store.revision, None, None
+        return rv, None
+    return cluster.store.revision, None
 
 
-def _bad_match(why: str) -> ApiError:
-    message = f'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: {why}'
-    return ApiError(422, "Invalid", message)
+def _check_match(match: str, version: str) -> None:
+    """Raises 422 for a resourceVersionMatch that makes no sense."""
+    field = "resourceVersionMatch"
+    if not version:
+        why = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        raise bad_option("ListOptions", field_forbidden(field, why))
+    if match not in ("Exact", "NotOlderThan"):
+        error = unsupported(field, match, ("Exact", "NotOlderThan", ""))
+        raise bad_option("ListOptions", error)
+    if match == "Exact" and version == "0":
+        why = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+        raise bad_option("ListOptions", field_forbidden(field, why))
 
 
 def check_version(cluster: Cluster, request: Request) -> int:
@@ -112,7 +121,8 @@ def check_version(cluster: Cluster, request: Request) -> int:
         return 0
     if not text.isdecimal():
         message = f'strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise bad_request(f'resourceVersion: Invalid value: "{text}": {message}')
+        what = f'resourceVersion: Invalid value: "{text}": {message}'
+        raise bad_request(f"invalid resource version: {what}")
     wanted = int(text)
     if wanted > cluster.store.revision:
         raise _too_large(wanted, cluster.store.revision)
@@ -155,4 +165,5 @@ def _read_token(token: str) -> tuple[int, tuple[str, str]]:
         namespace, name = raw["start"]
         return int(raw["rv"]), (str(namespace), str(name))
     except (ValueError, KeyError, TypeError):
-        raise bad_request("continue key is not valid: illegal base64 data") from None
+        why = "continue key is not valid: illegal base64 data"
+        raise bad_request(f"invalid continue token: {why}") from None

@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from ..errors import ApiError, method_not_allowed, no_such_path
-from ..resources import BY_PATH, NAMESPACES, Resource
+from ..errors import PageNotFound, bad_option, method_not_allowed, no_such_path, unsupported
+from ..resources import BY_PATH, GROUPS, NAMESPACES, Resource
 from ..wire import Request
 
 _PATH = re.compile(
@@ -13,7 +13,17 @@ _PATH = re.compile(
     r"(?:/(?P<sub>[^/]+))?)?/?"
 )
 _NAMESPACE_PATH = re.compile(r"/api/v1/namespaces(?:/(?P<name>[^/]+)(?:/(?P<sub>[^/]+))?)?/?")
-_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get"}
+_VERBS = {
+    "POST": "create",
+    "PUT": "update",
+    "PATCH": "patch",
+    "DELETE": "delete",
+    "GET": "get",
+    "HEAD": "get",
+}
+
+
+_SERVED = {"", *(group for group, _ in GROUPS)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,15 +51,15 @@ def find_target(request: Request) -> Target | None:
     namespace, name, sub = parts
     if sub and sub not in resource.subresources:
         raise no_such_path()
-    verb = _verb(request, name)
+    verb = _verb(request, name, sub)
     if verb not in (resource.subresources[sub] if sub else resource.verbs):
-        raise method_not_allowed(resource)
+        raise method_not_allowed()
     if namespace and not resource.namespaced:
         raise no_such_path()
     if name and resource.namespaced and not namespace:
         raise no_such_path()
     if not namespace and resource.namespaced and verb in ("create", "deletecollection"):
-        raise method_not_allowed(resource)
+        raise method_not_allowed()
     return Target(resource=resource, verb=verb, namespace=namespace, name=name, sub=sub)
 
 
@@ -62,20 +72,20 @@ def _resource_and_parts(path: str) -> tuple[Resource | None, tuple[str, str, str
     if found is None:
         return None, ("", "", "")
     version = found["core"] or found["version"]
-    resource = BY_PATH.get((found["group"] or "", version, found["plural"]))
+    group = found["group"] or ""
+    resource = BY_PATH.get((group, version, found["plural"]))
     if resource is None:
-        raise no_such_path()
+        raise no_such_path() if group in _SERVED else PageNotFound
     return resource, (found["namespace"] or "", found["name"] or "", found["sub"] or "")
 
 
-def _verb(request: Request, name: str) -> str:
+def _verb(request: Request, name: str, sub: str) -> str:
     verb = _VERBS.get(request.method)
-    if request.method == "HEAD":
-        verb = "get"
-    if verb is None or (verb == "create" and name == "" and request.method != "POST"):
+    wants_name = verb in ("update", "patch") or bool(sub)
+    if verb is None or (wants_name and not name) or (verb == "create" and name and not sub):
         raise method_not_allowed()
     if name:
-        return "create" if request.method == "POST" else verb
+        return verb
     if verb == "get":
         return "watch" if request.flag("watch") else "list"
     return "deletecollection" if verb == "delete" else verb
@@ -86,9 +96,10 @@ def check_dry_run(request: Request) -> bool:
     text = request.query.get("dryRun", "")
     if text in ("", "All"):
         return bool(text)
-    raise ApiError(
-        422,
-        "Invalid",
-        f'CreateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: "{text}":'
-        ' supported values: "All"',
-    )
+    raise bad_option(options_of(request), unsupported("dryRun", [text], ["All"]))
+
+
+def options_of(request: Request) -> str:
+    """The kind of the options that a call's query makes up."""
+    kinds = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}
+    return kinds.get(request.method, "DeleteOptions")

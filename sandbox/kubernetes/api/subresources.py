@@ -21,7 +21,7 @@ _SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Suc
 def evict(cluster: Cluster, request: Request, target: Target) -> Response:
     """There are no disruption budgets here, so every eviction is granted."""
     body, pod = _read(request, "Eviction"), find(cluster, target)
-    options = DeleteOptions.read(body.get("deleteOptions") or {}, PODS)
+    options = DeleteOptions.read(body.get("deleteOptions") or {})
     if check_dry_run(request) or options.dry_run:
         return Response(code=201, body=_created())
     if not pod.meta.get("deletionTimestamp"):
@@ -42,6 +42,8 @@ def evict(cluster: Cluster, request: Request, target: Target) -> Response:
 
 def bind(cluster: Cluster, request: Request, target: Target) -> Response:
     body, pod = _read(request, "Binding"), find(cluster, target)
+    if (body.get("metadata") or {}).get("name") != target.name:
+        raise bad_request("name in URL does not match name in Binding object")
     wanted = body.get("target") or {}
     if wanted.get("kind", "Node") != "Node" or not wanted.get("name"):
         raise bad_request("target.name: Required value")

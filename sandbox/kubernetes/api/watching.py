@@ -163,7 +163,8 @@ def _wanted(cluster: Cluster, request: Request) -> int:
         return check_version(cluster, request)
     except ApiError as error:
         if error.code != 504:
-            raise
+            error.message = error.message.removeprefix("invalid resource version: ")
+            raise ApiError(500, "", error.message) from None
     return int(request.query["resourceVersion"])
 
 

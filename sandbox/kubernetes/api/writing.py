@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from ..cluster import Cluster
-from ..errors import ApiError, bad_request, unsupported_media_type
+from ..errors import ApiError, bad_request
 from ..objects import create, update
 from ..objects.strategies import strategy_of
 from ..store import Object, Version
@@ -45,11 +45,12 @@ def patch_object(cluster: Cluster, request: Request, target: Target) -> Response
     dry_run, resource = check_dry_run(request), target.resource
     kind = request.content_type.partition(";")[0].strip().lower()
     if kind not in patching.KINDS or kind == "application/apply-patch+yaml":
-        raise unsupported_media_type(patching.KINDS)
+        message = "415: Unsupported Media Type"
+        raise ApiError(415, "UnsupportedMediaType", message, details={})
     patch = _read_patch(request)
     old = find(cluster, target)
     whole = {"apiVersion": resource.api_version, "kind": resource.kind, **old.copy()}
-    decoded = checked(patching.apply(kind, whole, patch), resource, request)
+    decoded = checked(patching.apply(kind, whole, patch), resource, request, patch=patch)
     _keep_version(decoded.obj, old, patch)
     version = update(
         cluster,
@@ -59,6 +60,7 @@ def patch_object(cluster: Cluster, request: Request, target: Target) -> Response
         decoded.obj,
         status=target.sub == "status",
         dry_run=dry_run,
+        patch=True,
     )
     return Response(body=with_kind(resource, version), warnings=decoded.warnings)
 

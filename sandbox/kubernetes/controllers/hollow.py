@@ -44,7 +44,8 @@ class HollowNodes:
             "pods": str(settings.node_pods),
             "ephemeral-storage": "100Gi",
         }
-        meta = {"name": name, "annotations": {ANNOTATION: "true"}}
+        labels = {"kubernetes.io/hostname": name}
+        meta = {"name": name, "labels": labels, "annotations": {ANNOTATION: "true"}}
         info = {"kubeletVersion": VERSION, "architecture": "amd64", "operatingSystem": "linux"}
         status = {
             "capacity": amounts,

@@ -29,6 +29,7 @@ class NodeController:
         self._recorder = Recorder(cluster, "node-controller")
         self._pods = Index(self._store, "pods", node_name)
         self._heard: dict[str, float] = {}
+        self._missing: dict[str, float] = {}  # since when
         self._looks: dict[str, float] = {}  # when the next look at a node is due
         self._queue: Queue[str] = Queue(cluster, self.reconcile)
         self._evictions = Evictions(cluster, self._pods)
@@ -53,8 +54,6 @@ class NodeController:
         name = change.new.name
         if change.deleted:
             self._heard.pop(name, None)
-            due = self._cluster.now() + self._cluster.settings.scaled(_QUARANTINE)
-            self._queue.add_at(due, name)
         elif change.old is None or _heartbeat(change.new) != _heartbeat(change.old):
             self._heard[name] = self._cluster.now()
         if change.deleted or change.old is None or is_ready(change.new) != is_ready(change.old):
@@ -71,8 +70,9 @@ class NodeController:
     def reconcile(self, name: str) -> None:
         node = self._store.get("nodes", "", name)
         if node is None:
-            self._collect_orphans(name)
+            self._miss(name)
             return
+        self._missing.pop(name, None)
         now, obj = self._cluster.now(), node.copy()
         silent_at = self._heard.setdefault(name, now) + self._cluster.settings.scaled(
             self._cluster.settings.node_grace
@@ -144,9 +144,15 @@ class NodeController:
             pod = self._store.write("pods", obj)
             self._recorder.warning(PODS, pod, "NodeNotReady", "Node is not ready")
 
-    def _collect_orphans(self, name: str) -> None:
-        """Pods of a node that is no more end without a word."""
-        self._heard.pop(name, None)
+    def _miss(self, name: str) -> None:
+        """Pods of a node that has been missing for a while end without a word."""
+        now, pause = self._cluster.now(), self._cluster.settings.scaled(_QUARANTINE)
+        if name not in self._missing:
+            self._missing[name] = now
+            self._queue.add_at(now + pause, name)
+        if now < self._missing[name] + pause:
+            return
+        del self._missing[name]
         for pod in self._pods.find(name):
             self._evictions.fail(pod, "PodGC: node no longer exists", "DeletionByPodGC")
             delete(self._cluster, PODS, pod.namespace, pod.name, DeleteOptions(grace=0))

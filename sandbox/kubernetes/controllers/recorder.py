@@ -16,6 +16,7 @@ class Recorder:
     def __init__(self, cluster: Cluster, component: str) -> None:
         self._cluster = cluster
         self._component = component
+        self._last = 0  # nanoseconds; no two events of this component have the same
         self._told: dict[tuple[str, ...], Key] = {}
 
     def normal(self, resource: Resource, about: Version, reason: str, message: str) -> None:
@@ -55,6 +56,7 @@ class Recorder:
         self, resource: Resource, about: Version, kind: str, reason: str, message: str
     ) -> Object:
         now = self._cluster.now()
+        self._last = max(self._last + 1, int(now * 1e9))
         involved = {
             "kind": resource.kind,
             "apiVersion": resource.api_version,
@@ -65,13 +67,14 @@ class Recorder:
         if about.namespace:
             involved["namespace"] = about.namespace
         return {
-            "metadata": {"name": f"{about.name}.{int(now * 1e9):x}{self._cluster.suffix()}"[:253]},
+            "metadata": {"name": f"{about.name}.{self._last:x}"},
             "involvedObject": involved,
             "reason": reason,
             "message": message[:1024],
             "type": kind,
             "source": {"component": self._component},
             "reportingComponent": self._component,
+            "reportingInstance": "",
             "firstTimestamp": iso(now),
             "lastTimestamp": iso(now),
             "count": 1,

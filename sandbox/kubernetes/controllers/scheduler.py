@@ -70,7 +70,7 @@ class Scheduler:
         self._waiting.pop(pod.key, None)
         obj = pod.copy()
         obj["spec"]["nodeName"] = node
-        set_condition(obj, _condition("True", iso(self._cluster.now())))
+        set_condition(obj, self._condition(obj, "True"))
         bound = self._store.write("pods", obj)
         message = f"Successfully assigned {pod.namespace}/{pod.name} to {node}"
         self._recorder.normal(PODS, bound, "Scheduled", message)
@@ -85,11 +85,20 @@ class Scheduler:
             self._used[node.name] = (total, len(pods))
         return self._used[node.name]
 
+    def _condition(self, pod: Object, value: str) -> Object:
+        return {
+            "type": "PodScheduled",
+            "observedGeneration": pod["metadata"].get("generation", 1),
+            "status": value,
+            "lastProbeTime": None,
+            "lastTransitionTime": iso(self._cluster.now()),
+        }
+
     def _refuse(self, pod: Version, refusals: dict[str, list[str]]) -> None:
         self._waiting.setdefault(pod.key)
         message = _explain(refusals)
         obj = pod.copy()
-        condition = _condition("False", iso(self._cluster.now()))
+        condition = self._condition(obj, "False")
         condition |= {"reason": "Unschedulable", "message": message}
         if set_condition(obj, condition):
             pod = self._store.write("pods", obj)
@@ -109,15 +118,6 @@ def _wants_node(pod: Version) -> bool:
 
 def _has_ended(pod: Version) -> bool:
     return pod.obj["status"].get("phase") in ("Succeeded", "Failed")
-
-
-def _condition(value: str, now: str) -> Object:
-    return {
-        "type": "PodScheduled",
-        "status": value,
-        "lastProbeTime": None,
-        "lastTransitionTime": now,
-    }
 
 
 def _explain(refusals: dict[str, list[str]]) -> str:

@@ -32,6 +32,7 @@ def create(
     errors = validate_meta(resource, obj["metadata"], strategy.name_errors) + strategy.validate(obj)
     if errors:
         raise unprocessable(resource, obj["metadata"].get("name", ""), errors)
+    strategy.finish(obj)
     strategy.permit(cluster, obj)
     check_quota(cluster, resource, obj)
     name = obj["metadata"]["name"]

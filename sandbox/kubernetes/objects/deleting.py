@@ -5,14 +5,14 @@ from typing import Any
 
 from ..clock import iso, parse_time
 from ..cluster import Cluster
-from ..errors import bad_request, conflict, not_found, unprocessable, unsupported
+from ..errors import ApiError, bad_option, conflict, invalid, not_found, unsupported
 from ..resources import Resource
 from ..store import Object, Version
 from .strategies import strategy_of
 from .strategy import Strategy
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
-_POLICIES = ("Background", "Foreground", "Orphan")
+_POLICIES = ("Foreground", "Background", "Orphan")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +26,15 @@ class DeleteOptions:
     dry_run: bool = False
 
     @classmethod
-    def read(cls, raw: Object, resource: Resource) -> "DeleteOptions":
+    def read(cls, raw: Object) -> "DeleteOptions":
         """Of a DeleteOptions object."""
         policy = raw.get("propagationPolicy") or ""
         if policy and raw.get("orphanDependents") is not None:
-            raise bad_request("orphanDependents and deletionPropagation cannot be both set")
+            why = "orphanDependents and deletionPropagation cannot be both set"
+            raise bad_option("DeleteOptions", invalid("propagationPolicy", policy, why))
         if policy and policy not in _POLICIES:
             error = unsupported("propagationPolicy", policy, (*_POLICIES, "nil"))
-            raise unprocessable(resource, "", [error])
+            raise bad_option("DeleteOptions", error)
         if raw.get("orphanDependents") is not None:
             policy = "Orphan" if raw["orphanDependents"] else "Background"
         conditions: dict[str, Any] = raw.get("preconditions") or {}
@@ -70,7 +71,8 @@ def delete(
     waits = bool(obj["metadata"].get("finalizers")) or _holds_namespace(resource, obj)
     if waits and not obj["metadata"].get("deletionTimestamp"):
         obj["metadata"]["deletionTimestamp"] = cluster.timestamp()
-        obj["metadata"]["deletionGracePeriodSeconds"] = 0
+        if resource.plural != "namespaces":
+            obj["metadata"]["deletionGracePeriodSeconds"] = 0
         _count_generation(obj)
     if waits and resource.plural == "namespaces":
         obj.setdefault("status", {})["phase"] = "Terminating"
@@ -86,7 +88,7 @@ def delete(
 
 def _check_preconditions(resource: Resource, old: Version, options: DeleteOptions) -> None:
     if options.uid and options.uid != old.uid:
-        raise conflict(
+        raise _precondition(
             resource,
             old.name,
             f"the UID in the precondition ({options.uid}) does not match the UID in record"
@@ -94,12 +96,20 @@ def _check_preconditions(resource: Resource, old: Version, options: DeleteOption
         )
     version = old.meta["resourceVersion"]
     if options.resource_version and options.resource_version != version:
-        raise conflict(
+        raise _precondition(
             resource,
             old.name,
             f"the ResourceVersion in the precondition ({options.resource_version}) does not match"
             f" the ResourceVersion in record ({version}). The object might have been modified",
         )
+
+
+def _precondition(resource: Resource, name: str, why: str) -> ApiError:
+    """A conflict that names the kind where all others name the resource, as the API has it."""
+    error = conflict(resource, name, why)
+    error.message = error.message.replace(resource.qualified, resource.qualified_kind, 1)
+    error.details = {**(error.details or {}), "kind": resource.kind}
+    return error
 
 
 def _mark(cluster: Cluster, strategy: Strategy, obj: Object, options: DeleteOptions) -> bool:

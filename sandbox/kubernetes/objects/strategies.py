@@ -8,6 +8,10 @@ from ..store import Object
 from .strategy import Strategy
 
 
+def _update_pod(obj: Object, old: Object) -> None:
+    admission.tolerate_lost_nodes(obj["spec"])
+
+
 def _warn_of_pod(cluster: Cluster, obj: Object) -> list[str]:
     spec, namespace = obj["spec"], obj["metadata"]["namespace"]
     return pods.warn_of_pod(spec, "spec") + pod_security.warn(cluster, namespace, spec)
@@ -30,6 +34,7 @@ _STRATEGIES = {
         default=pods.default_pod,
         admit=admission.admit_pod,
         prepare_create=pods.prepare_pod,
+        prepare_update=_update_pod,
         validate=pods.validate_pod,
         validate_update=pods.validate_pod_update,
         validate_status=pods.validate_pod_status,
@@ -48,16 +53,15 @@ _STRATEGIES = {
         validate=core.validate_config_map, validate_update=core.validate_config_map_update
     ),
     "events": Strategy(create_on_update=True, validate=core.validate_event),
-    "nodes": Strategy(
-        default=nodes.default_node, admit=admission.admit_node, prepare_create=nodes.prepare_node
-    ),
+    "nodes": Strategy(default=nodes.default_node, admit=admission.admit_node),
     "resourcequotas": Strategy(prepare_create=core.prepare_quota),
-    "limitranges": Strategy(),
+    "limitranges": Strategy(default=core.default_limit_range),
     "serviceaccounts": Strategy(returns_deleted=True),
     "jobs": Strategy(
         default=jobs.default_job,
         prepare_create=jobs.prepare_job,
         validate=jobs.validate_job,
+        finish=jobs.finish_job,
         validate_update=jobs.validate_job_update,
         warn=_warn_of_job,
         own_generation=True,

@@ -34,7 +34,8 @@ def _no_warnings(cluster: Cluster, obj: Object) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Strategy:
-    """`admit` may change or refuse (ApiError) a new object, `permit` refuses a valid one.
+    """`admit` may change or refuse (ApiError) a new object, `finish` completes and
+    `permit` refuses a valid one.
     `own_generation`: the resource counts the changes of its spec."""
 
     default: Callable[[Object], None] = _nothing
@@ -45,6 +46,7 @@ class Strategy:
     validate: Callable[[Object], list[FieldError]] = _no_errors
     validate_update: Callable[[Object, Object], list[FieldError]] = _no_change_errors
     validate_status: Callable[[Object, Object], list[FieldError]] = _no_change_errors
+    finish: Callable[[Object], None] = _nothing
     permit: Callable[[Cluster, Object], None] = _prepare_nothing
     warn: Callable[[Cluster, Object], list[str]] = _no_warnings
     name_errors: Callable[[str], list[str]] | None = None

@@ -1,7 +1,16 @@
 """Replacing an object, or its status alone."""
 
 from ..cluster import Cluster
-from ..errors import bad_request, conflict, invalid, modified, not_found, unprocessable
+from ..errors import (
+    ApiError,
+    FieldError,
+    bad_request,
+    conflict,
+    invalid,
+    modified,
+    not_found,
+    unprocessable,
+)
 from ..resources import Resource
 from ..rules.meta import validate_meta, validate_meta_update
 from ..store import Object, Version
@@ -27,6 +36,7 @@ def update(
     *,
     status: bool = False,
     dry_run: bool = False,
+    patch: bool = False,
 ) -> Version:
     """Put `obj`, which may be changed, in the place of what is stored. Raises ApiError."""
     old = cluster.store.get(resource.plural, namespace, name)
@@ -34,6 +44,8 @@ def update(
         raise not_found(resource, name)
     strategy = strategy_of(resource)
     _check_identity(resource, namespace, name, obj)
+    if not patch:
+        _check_uid(resource, obj, old)
     _check_version(resource, strategy, obj, old)
     _carry_over(obj, old)
     strategy.default(obj)
@@ -75,20 +87,28 @@ def _check_identity(resource: Resource, namespace: str, name: str, obj: Object) 
         )
 
 
-def _check_version(resource: Resource, strategy: Strategy, obj: Object, old: Version) -> None:
-    meta, name = obj["metadata"], old.name
-    uid, wanted = meta.get("uid"), meta.get("resourceVersion", "")
+def _check_uid(resource: Resource, obj: Object, old: Version) -> None:
+    uid = obj["metadata"].get("uid")
     if uid and uid != old.uid:
-        raise conflict(
-            resource,
-            name,
-            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old.uid}",
-        )
+        what = f"UID in precondition: {uid}, UID in object meta: {old.uid}"
+        raise conflict(resource, old.name, f"Precondition failed: {what}")
+
+
+def _check_version(resource: Resource, strategy: Strategy, obj: Object, old: Version) -> None:
+    name, wanted = old.name, obj["metadata"].get("resourceVersion", "")
     if not wanted and not strategy.unconditional_update:
         error = invalid("metadata.resourceVersion", 0, "must be specified for an update")
-        raise unprocessable(resource, name, [error])
+        raise _without_version(resource, name, error)
     if wanted and wanted != old.meta["resourceVersion"]:
         raise modified(resource, name)
+
+
+def _without_version(resource: Resource, name: str, error: FieldError) -> ApiError:
+    """It names the resource where all others name the kind, as the API has it."""
+    refused = unprocessable(resource, name, [error])
+    refused.message = refused.message.replace(resource.qualified_kind, resource.qualified, 1)
+    refused.details = {**(refused.details or {}), "kind": resource.plural}
+    return refused
 
 
 def _carry_over(obj: Object, old: Version) -> None:

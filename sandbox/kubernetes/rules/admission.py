@@ -15,7 +15,7 @@ def admit_pod(cluster: Cluster, obj: Object) -> None:
     _set_service_account(cluster, obj)
     spec.setdefault("priority", 0)
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
-    _tolerate_lost_nodes(spec)
+    tolerate_lost_nodes(spec)
     if strike := cluster.faults.of_pod("image_pull", obj["metadata"]["name"], _images(spec)):
         _mark(obj, strike.rule.image, strike.rule.cause)
 
@@ -33,7 +33,7 @@ def _set_service_account(cluster: Cluster, obj: Object) -> None:
         spec["imagePullSecrets"] = account.copy()["imagePullSecrets"]
 
 
-def _tolerate_lost_nodes(spec: Object) -> None:
+def tolerate_lost_nodes(spec: Object) -> None:
     """For 300 s, unless the pod says something of its own."""
     given = spec.get("tolerations") or []
     for key in _LOST:

@@ -19,7 +19,7 @@ from .security import validate_security
 _STANDARD = ("cpu", "memory", "ephemeral-storage")
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
-_MESSAGE_POLICIES = ("FallbackToLogsOnError", "File")
+_MESSAGE_POLICIES = ("File", "FallbackToLogsOnError")
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
 _ONLY_SIDECARS = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
 _NOT_NEGATIVE = (
@@ -172,7 +172,8 @@ def _field_ref_errors(reference: Object, path: str) -> list[FieldError]:
         return [required(f"{path}.fieldPath")]
     if wanted in _FIELD_PATHS or wanted.startswith(("metadata.labels['", "metadata.annotations['")):
         return []
-    return [unsupported(f"{path}.fieldPath", wanted, _FIELD_PATHS)]
+    detail = f"error converting fieldPath: field label not supported: {wanted}"
+    return [invalid(f"{path}.fieldPath", wanted, detail)]
 
 
 def _env_from_errors(source: Object, path: str, number: int) -> list[FieldError]:
@@ -231,17 +232,18 @@ def validate_resources(resources: Object, path: str) -> list[FieldError]:
             errors += _resource_name_errors(name, here)
             if quantity.parse(text) < 0:
                 errors.append(invalid(here, text, "must be greater than or equal to 0"))
-    for name, text in requests.items():
-        limit = limits.get(name)
-        if limit is not None and quantity.parse(text) > quantity.parse(limit):
-            detail = f"must be less than or equal to {name} limit of {limit}"
-            errors.append(invalid(f"{path}.requests", text, detail))
+            limit = limits.get(name) if group == "requests" else None
+            if limit is not None and quantity.parse(text) > quantity.parse(limit):
+                detail = f"must be less than or equal to {name} limit of {limit}"
+                errors.append(invalid(f"{path}.requests", text, detail))
     return errors
 
 
 def _resource_name_errors(name: str, path: str) -> list[FieldError]:
     errors = [invalid(path, name, text) for text in names.qualified_name_errors(name)]
     if "/" not in name and name not in _STANDARD and not name.startswith("hugepages-"):
+        detail = "must be a standard resource type or fully qualified"
+        errors.append(invalid(path, name, detail))
         errors.append(invalid(path, name, "must be a standard resource for containers"))
     return errors
 
@@ -268,9 +270,7 @@ def _handler_errors(probe: Object, path: str) -> list[FieldError]:
     given = [kind for kind in _HANDLERS if kind in probe]
     if not given:
         return [required(path, "must specify a handler type")]
-    detail = "may not specify more than 1 handler type"
-    errors = [field_forbidden(f"{path}.{kind}", detail) for kind in given[1:]]
-    first = given[0]
+    errors, first = [], given[0]
     if first == "exec" and not probe["exec"].get("command"):
         errors.append(required(f"{path}.exec.command"))
     if first in ("httpGet", "tcpSocket", "grpc"):
@@ -280,4 +280,5 @@ def _handler_errors(probe: Object, path: str) -> list[FieldError]:
             errors += [invalid(f"{path}.{first}.port", port, text) for text in check(port)]
         elif not 1 <= port <= 65535:
             errors.append(invalid(f"{path}.{first}.port", port, _PORT_RULE))
-    return errors
+    detail = "may not specify more than 1 handler type"
+    return errors + [field_forbidden(f"{path}.{kind}", detail) for kind in given[1:]]

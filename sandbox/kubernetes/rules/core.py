@@ -27,6 +27,17 @@ def prepare_quota(cluster: Cluster, obj: Object) -> None:
     obj["status"] = {}
 
 
+def default_limit_range(obj: Object) -> None:
+    """Of a container: what is limited is requested as well."""
+    for item in obj.get("spec", {}).get("limits") or ():
+        if item.get("type") == "Container":
+            for name, text in (item.get("max") or {}).items():
+                item.setdefault("default", {}).setdefault(name, text)
+            for source in ("default", "min"):
+                for name, text in (item.get(source) or {}).items():
+                    item.setdefault("defaultRequest", {}).setdefault(name, text)
+
+
 def default_secret(obj: Object) -> None:
     obj.setdefault("type", "Opaque")
     for key, text in (obj.pop("stringData", None) or {}).items():

@@ -50,13 +50,13 @@ def default_job(obj: Object) -> None:
     labels = (template.get("metadata") or {}).get("labels")
     if labels and not obj["metadata"].get("labels"):
         obj["metadata"]["labels"] = dict(labels)
+    template.setdefault("metadata", {})
     default_pod_spec(template.setdefault("spec", {}))
 
 
 def prepare_job(cluster: Cluster, obj: Object) -> None:
     obj["status"] = {}
     spec, meta = obj["spec"], obj["metadata"]
-    spec["template"].setdefault("metadata", {})
     if spec.get("manualSelector"):
         return
     labels = spec["template"]["metadata"].setdefault("labels", {})
@@ -69,6 +69,13 @@ def prepare_job(cluster: Cluster, obj: Object) -> None:
 def _generated_labels(meta: Object) -> dict[str, str]:
     uid, name = meta["uid"], meta.get("name", "")
     return {_OLD_UID: uid, _OLD_NAME: name, _UID: uid, _NAME: name}
+
+
+def finish_job(obj: Object) -> None:
+    """A Job without labels shows those of its pods."""
+    labels = (obj["spec"]["template"].get("metadata") or {}).get("labels")
+    if labels and not obj["metadata"].get("labels"):
+        obj["metadata"]["labels"] = dict(labels)
 
 
 def validate_job(obj: Object) -> list[FieldError]:
@@ -96,15 +103,14 @@ def validate_job(obj: Object) -> list[FieldError]:
 def _generated_errors(obj: Object) -> list[FieldError]:
     """Labels and selector that somebody else has set must be those that are generated."""
     spec, meta = obj["spec"], obj["metadata"]
-    if spec.get("manualSelector"):
+    if spec.get("manualSelector") or not spec.get("selector"):
         return []
     labels, errors = spec["template"]["metadata"].get("labels") or {}, []
     expected = _generated_labels(meta)
     for key, value in expected.items():
         if labels.get(key) != value:
-            path = "spec.template.metadata.labels"
-            detail = f"must be '{value}'"
-            errors.append(invalid(path, labels, detail))
+            path = f"spec.template.metadata.labels[{key}]"
+            errors.append(invalid(path, labels, f"must be '{value}'"))
     if not matches_selector(spec["selector"], expected):
         detail = "`selector` not auto-generated"
         errors.append(invalid("spec.selector", spec["selector"], detail))
@@ -114,7 +120,7 @@ def _generated_errors(obj: Object) -> list[FieldError]:
 def _mode_errors(spec: Object) -> list[FieldError]:
     errors = []
     if spec["completionMode"] not in ("Indexed", "NonIndexed"):
-        known = ("Indexed", "NonIndexed")
+        known = ("NonIndexed", "Indexed")
         errors.append(unsupported("spec.completionMode", spec["completionMode"], known))
     elif spec["completionMode"] == "Indexed":
         detail = "the sandbox does not run indexed Jobs"
@@ -135,8 +141,8 @@ def _mode_errors(spec: Object) -> list[FieldError]:
 
 def _template_errors(template: Object, path: str) -> list[FieldError]:
     meta, spec = template.get("metadata") or {}, template["spec"]
-    errors = validate_labels(meta.get("labels") or {}, f"{path}.metadata.labels")
-    errors += validate_annotations(meta.get("annotations") or {}, f"{path}.metadata.annotations")
+    errors = validate_labels(meta.get("labels") or {}, f"{path}.labels")
+    errors += validate_annotations(meta.get("annotations") or {}, f"{path}.annotations")
     errors += validate_pod_spec(spec, f"{path}.spec")
     where, policy = f"{path}.spec.restartPolicy", spec["restartPolicy"]
     if policy == "Always":

@@ -56,7 +56,7 @@ def _owner_errors(owners: list[Object]) -> list[FieldError]:
     for owner in owners:
         for field in ("apiVersion", "kind", "name", "uid"):
             if not owner.get(field):
-                detail = "must not be empty"
+                detail = f"{'version ' if field == 'apiVersion' else ''}must not be empty"
                 errors.append(invalid(f"{path}.{field}", owner.get(field, ""), detail))
     controllers = [owner for owner in owners if owner.get("controller")]
     if len(controllers) > 1:

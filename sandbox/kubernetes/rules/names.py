@@ -114,6 +114,5 @@ def env_name_errors(text: str) -> list[str]:
         return []
     return [
         "a valid environment variable name must consist only of printable ASCII characters other"
-        " than '=' (e.g. 'my.env-name',  or 'MY_ENV.NAME',  or 'MyEnvName1', regex used for"
-        " validation is '[ -<>-~]+')"
+        " than '='"
     ]

@@ -11,7 +11,7 @@ from .meta import validate_labels
 from .seccomp import seccomp_errors
 from .volumes import validate_volumes
 
-_EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
+_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 _RESTART_POLICIES = ("Always", "OnFailure", "Never")
 
@@ -60,14 +60,10 @@ def _name_errors(spec: Object, path: str) -> list[FieldError]:
 
 
 def _deadline_errors(spec: Object, path: str) -> list[FieldError]:
-    deadline, grace = spec.get("activeDeadlineSeconds"), spec["terminationGracePeriodSeconds"]
-    errors = []
+    deadline, errors = spec.get("activeDeadlineSeconds"), []
     if deadline is not None and not 1 <= deadline < 2**31:
         detail = f"must be between 1 and {2**31 - 1}, inclusive"
         errors.append(invalid(f"{path}.activeDeadlineSeconds", deadline, detail))
-    if grace < 0:
-        detail = "must be greater than or equal to 0"
-        errors.append(invalid(f"{path}.terminationGracePeriodSeconds", grace, detail))
     return errors
 
 
