@@ -1,0 +1,173 @@
+"""KubernetesWorker against a sandbox cluster over HTTP: idempotent, fenced, careful."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from dispatch import encryption
+from dispatch.backends import NoCapacity, Rejected, Unavailable
+from dispatch.models import Assignment, TaskSecret
+from dispatch.outcomes import Category
+from kube.worker import KubernetesWorker
+from tests.factories import make_assignment, make_suite_run
+from tests.kube.cluster import COMPOSE, DOCKERFILE, SandboxCluster, sandbox_cluster
+
+pytestmark = pytest.mark.django_db
+
+TEXTS = {"compose_text": COMPOSE, "dockerfile_text": DOCKERFILE}
+
+
+@pytest.fixture
+def cluster() -> Iterator[SandboxCluster]:
+    cluster = sandbox_cluster()
+    cluster.clear()
+    yield cluster
+    cluster.faults()
+
+
+@pytest.fixture
+def worker(cluster: SandboxCluster) -> KubernetesWorker:
+    return KubernetesWorker(cluster.config(relist=0.0))
+
+
+def queued(**facts: Any) -> Assignment:
+    return make_assignment(make_suite_run(backend="kubernetes", **(TEXTS | facts)))
+
+
+def started(worker: KubernetesWorker) -> Assignment:
+    assignment = queued()
+    assignment.place(worker.start(assignment).external_id)
+    return Assignment.by_id(assignment.pk)
+
+
+def test_a_job_is_made_with_its_secrets_and_then_released(
+    cluster: SandboxCluster, worker: KubernetesWorker
+) -> None:
+    assignment = started(worker)
+    (job,) = cluster.list("jobs")
+    assert job["metadata"]["name"] == f"task-{assignment.task_id}-a1"
+    assert job["spec"]["suspend"] is False
+    assert assignment.external_id == f"{job['metadata']['name']}/{job['metadata']['uid']}"
+    owners = {item["metadata"]["ownerReferences"][0]["uid"] for item in cluster.list("secrets")}
+    assert job["metadata"]["uid"] in owners
+
+
+def test_no_secret_stands_in_the_job(cluster: SandboxCluster, worker: KubernetesWorker) -> None:
+    assignment = queued()
+    ciphertext = encryption.encrypt_mapping({"API_KEY": "s3cr3t-value"})
+    TaskSecret.objects.create(task=assignment.task, ciphertext=ciphertext)
+    worker.start(assignment)
+    assert "s3cr3t-value" not in str(cluster.list("jobs"))
+
+
+@pytest.mark.parametrize("path", ["/jobs$", "/secrets$", "/configmaps$", "/jobs/task"])
+@pytest.mark.parametrize("kind", ["drop_answer", "500", "reset"])
+def test_a_call_that_fails_at_any_point_is_repaired_by_the_next_start(
+    cluster: SandboxCluster, worker: KubernetesWorker, path: str, kind: str
+) -> None:
+    assignment = queued()
+    cluster.faults({"kind": kind, "path": path.replace("$", r"(\?|$)"), "count": 1})
+    with pytest.raises(Unavailable):
+        worker.start(assignment)
+    cluster.faults()
+    worker.start(assignment)
+    (job,) = cluster.list("jobs")
+    assert job["spec"]["suspend"] is False
+
+
+def test_a_429_says_how_long_to_wait(cluster: SandboxCluster, worker: KubernetesWorker) -> None:
+    cluster.faults({"kind": "429", "retry_after": 7, "count": 1})
+    with pytest.raises(Unavailable) as caught:
+        worker.start(queued())
+    assert caught.value.retry_after == 7
+
+
+def test_one_that_is_closed_while_its_job_is_made_never_runs(
+    cluster: SandboxCluster, worker: KubernetesWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The starter pauses between the Job and its release, and the Task is cancelled there."""
+    assignment = queued()
+    make = worker._make_dependents
+
+    def cancelled_meanwhile(*arguments: Any) -> None:
+        make(*arguments)
+        Assignment.by_id(assignment.pk).close(Category.CANCELLED)
+
+    monkeypatch.setattr(worker, "_make_dependents", cancelled_meanwhile)
+    with pytest.raises(NoCapacity):
+        worker.start(assignment)
+    assert cluster.list("jobs") == []
+    assert cluster.list("pods") == []
+
+
+def test_a_job_of_somebody_else_under_our_name_is_left_alone(
+    cluster: SandboxCluster, worker: KubernetesWorker
+) -> None:
+    assignment = started(worker)
+    Assignment.objects.filter(pk=assignment.pk).update(external_id="task-x/another-uid")
+    worker.stop(Assignment.by_id(assignment.pk))
+    assert len(cluster.list("jobs")) == 1
+
+
+def test_a_start_never_confirmed_and_older_than_a_jobs_life_is_lost_and_not_made_again(
+    cluster: SandboxCluster, worker: KubernetesWorker
+) -> None:
+    assignment = queued()
+    long_ago = timezone.now() - timedelta(hours=2)
+    Assignment.objects.filter(pk=assignment.pk).update(start_tried_at=long_ago)
+    with pytest.raises(NoCapacity):
+        worker.start(assignment)
+    assert cluster.list("jobs") == []
+    assert Assignment.by_id(assignment.pk).category == Category.UNKNOWN
+
+
+def test_what_cannot_be_planned_is_rejected_with_the_remedy(worker: KubernetesWorker) -> None:
+    privileged = COMPOSE + "    privileged: true\n"
+    with pytest.raises(Rejected, match="privileged"):
+        worker.start(queued(compose_text=privileged))
+
+
+def test_a_job_that_somebody_deleted_ends_the_attempt_after_a_live_read(
+    cluster: SandboxCluster, worker: KubernetesWorker
+) -> None:
+    assignment = started(worker)
+    assert worker.observe([assignment])[0].ended is None
+    cluster.clear()
+    (sighting,) = worker.observe([assignment])
+    assert (sighting.holds, sighting.ended) == (False, Category.UNKNOWN)
+
+
+def test_a_list_that_leaves_a_job_out_ends_nothing(
+    cluster: SandboxCluster, worker: KubernetesWorker
+) -> None:
+    assignment = started(worker)
+    worker.jobs._objects.clear()
+    worker.jobs._relist = 3600
+    (sighting,) = worker.observe([assignment])
+    assert (sighting.holds, sighting.ended) == (True, None)
+
+
+def test_stopping_takes_job_pods_and_secrets_away(
+    cluster: SandboxCluster, worker: KubernetesWorker
+) -> None:
+    assignment = started(worker)
+    assignment.close(Category.CANCELLED)
+    worker.stop(assignment)
+    worker.stop(assignment)
+    assert cluster.list("jobs") == []
+    (sighting,) = worker.observe([assignment])
+    assert not sighting.holds
+
+
+def test_preflight_knows_the_cluster_and_its_rights(worker: KubernetesWorker) -> None:
+    assert {finding.level for finding in worker.check()} <= {"ok", "warning"}
+
+
+def test_an_api_server_that_is_away_is_an_error_of_the_preflight(
+    cluster: SandboxCluster, worker: KubernetesWorker
+) -> None:
+    cluster.faults({"kind": "reset"})
+    assert [finding.level for finding in worker.check()] == ["error"]
