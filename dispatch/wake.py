@@ -20,8 +20,9 @@ LONGEST_SOCKET_PATH = 100  # sockaddr_un holds 108 bytes
 
 
 def send(topic: str) -> None:
-    """Wake whoever listens, once the current transaction (if any) has committed."""
-    transaction.on_commit(lambda: _send_now(topic))
+    """Wake whoever listens, once the current transaction (if any) has committed. What was
+    committed stands, so a wake that cannot be sent is logged and raises nothing."""
+    transaction.on_commit(lambda: _send_now(topic), robust=True)
 
 
 def _send_now(topic: str) -> None:
@@ -63,11 +64,13 @@ class Listener:
             self._socket.close()
 
     def topics(self, timeout: float) -> Iterator[str]:
-        """The topics that arrive; stops after `timeout` seconds, or earlier when some came."""
+        """The topics that arrive; stops after `timeout` seconds, or earlier when some came.
+        Raises Django's database errors, also when the server has gone away."""
         if self._postgres:
             raw = connection.connection
-            for notice in raw.notifies(timeout=timeout, stop_after=1):
-                yield notice.payload
+            with connection.wrap_database_errors:
+                notices = list(raw.notifies(timeout=timeout, stop_after=1))
+            yield from (notice.payload for notice in notices)
             return
         self._socket.settimeout(timeout)
         with contextlib.suppress(TimeoutError):
