@@ -8,8 +8,14 @@ from worker_image.switchyard_agent.redaction import Redactor
 from worker_image.switchyard_agent.spool import LONGEST_LINE, Ring, Spool
 
 
-def make(tmp_path: Path, cap_bytes: int = 1_000_000, secrets: tuple[str, ...] = ()) -> Spool:
-    return Spool(tmp_path / "log", cap_bytes=cap_bytes, redactor=Redactor(secrets))
+def make(
+    tmp_path: Path,
+    cap_bytes: int = 1_000_000,
+    secrets: tuple[str, ...] = (),
+    *,
+    keep: bool = False,
+) -> Spool:
+    return Spool(tmp_path / "log", cap_bytes=cap_bytes, redactor=Redactor(secrets), keep=keep)
 
 
 def everything(spool: Spool) -> bytes:
@@ -91,6 +97,51 @@ def test_nothing_is_taken_after_the_end(tmp_path: Path) -> None:
     spool.close()
     spool.line("two")
     assert everything(spool) == b"one\n"
+
+
+def test_without_keep_it_begins_anew(tmp_path: Path) -> None:
+    make(tmp_path, keep=True).line("old")
+    assert everything(make(tmp_path)) == b""
+
+
+@pytest.mark.parametrize("cap_bytes", [1_000_000, 4_000])
+def test_a_kept_one_goes_on_at_any_moment_as_if_nothing_had_happened(
+    tmp_path: Path, cap_bytes: int
+) -> None:
+    """The processes before are gone without a word; what they held back is taken again."""
+    source = b"".join(b"line %d of the tests\n" % number for number in range(500)) + b"the end"
+    spool = make(tmp_path, cap_bytes)
+    spool.line("Begin")
+    spool.write(source)
+    undisturbed = everything(spool)
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    make(folder, cap_bytes, keep=True).line("Begin")
+    for size in (10, 1, 333, 5_000, 64, 100_000):
+        spool = make(folder, cap_bytes, keep=True)
+        assert spool.resumed
+        at = spool.taken("tests.log")
+        spool.take("tests.log", source[at : at + size])
+        spool.take("tests.log", source[at + size : at + 2 * size])
+    assert spool.taken("tests.log") == len(source)
+    assert everything(spool) == undisturbed
+    assert everything(make(folder, cap_bytes, keep=True)) == undisturbed
+
+
+def test_a_kept_one_never_takes_back_what_could_be_read(tmp_path: Path) -> None:
+    spool = make(tmp_path, keep=True)
+    spool.take("a.log", b"one\ntwo\nthr")
+    spool.line("said meanwhile")
+    readable = spool.read(0, 1000)
+    spool = make(tmp_path, keep=True)
+    assert spool.read(0, 1000) == readable
+    assert spool.taken("a.log") == len(b"one\ntwo\n")
+
+
+def test_a_state_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    (tmp_path / "log.state").write_text("{")
+    spool = make(tmp_path, keep=True)
+    assert (spool.size, spool.resumed) == (0, False)
 
 
 @pytest.mark.parametrize("sizes", [(3,), (10,), (25,), (4, 4, 4), (9, 9, 9), (10, 1), (1, 10, 7)])

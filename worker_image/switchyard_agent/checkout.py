@@ -9,18 +9,28 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from .errors import CloneFailed
 from .processes import LastLines, Runner, Sink
-from .work_order import WorkOrder
 
 FULL_LENGTHS = (40, 64)
 STALLED = {"http.lowSpeedLimit": "1000", "http.lowSpeedTime": "60"}
 
 
+class Source(Protocol):
+    """What is to be checked out; a work order is one."""
+
+    @property
+    def clone_url(self) -> str: ...
+
+    @property
+    def commit(self) -> str: ...
+
+
 def check_out(
-    order: WorkOrder,
+    source: Source,
     *,
     into: Path,
     token: str,
@@ -29,15 +39,15 @@ def check_out(
     sink: Sink,
 ) -> None:
     """The commit alone where the server gives it away by its id; otherwise every branch and tag.
-    Raises CloneFailed with what git said."""
-    git = _Git(into, runner, {**env, **_git_environment(order.clone_url, token)}, sink)
-    into.mkdir()
+    `into` is new or empty. Raises CloneFailed with what git said."""
+    git = _Git(into, runner, {**env, **_git_environment(source.clone_url, token)}, sink)
+    into.mkdir(exist_ok=True)
     git.must("init", "--quiet", "--template=")
-    git.must("remote", "add", "--", "origin", order.clone_url)
-    exact = ("fetch", "--quiet", "--no-tags", "--depth=1", "origin", order.commit)
-    if len(order.commit) not in FULL_LENGTHS or not git.can(*exact):
+    git.must("remote", "add", "--", "origin", source.clone_url)
+    exact = ("fetch", "--quiet", "--no-tags", "--depth=1", "origin", source.commit)
+    if len(source.commit) not in FULL_LENGTHS or not git.can(*exact):
         git.must("fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
-    git.must("checkout", "--quiet", "--detach", order.commit)
+    git.must("checkout", "--quiet", "--detach", source.commit)
     if (into / ".gitmodules").exists():
         git.must("submodule", "--quiet", "update", "--init", "--recursive", "--depth=1")
 
@@ -59,7 +69,8 @@ class _Git:
 def _git_environment(clone_url: str, token: str) -> dict[str, str]:
     """Nothing of the machine's own git settings, no questions asked, and the token's header."""
     parts = urlsplit(clone_url)
-    config = {**STALLED, "advice.detachedHead": "false", "gc.auto": "0"}
+    # The folder may be somebody else's, who made it for this.
+    config = {**STALLED, "advice.detachedHead": "false", "gc.auto": "0", "safe.directory": "*"}
     if token and parts.scheme in ("http", "https"):
         origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/"
         config[f"http.{origin}.extraHeader"] = f"Authorization: Basic {basic_credentials(token)}"

@@ -28,11 +28,12 @@ class GaveUp(AgentError):
 
 
 class Refused(AgentError):
-    """A final answer that is not a success: this call is not sent again."""
+    """A final answer that is not a success: this call is not sent again. `body` is its text."""
 
-    def __init__(self, status: int, call: str) -> None:
+    def __init__(self, status: int, call: str, body: bytes = b"") -> None:
         super().__init__(f"{call} was answered {status}")
         self.status = status
+        self.body = body
 
 
 class StepFailed(AgentError):

@@ -23,15 +23,15 @@ class PollReport:
         self._outbox = Outbox(wire, stop)
         self._heartbeat = Heartbeat(order, poll, wire=wire, stop=stop, interval=interval)
         self._system, self._tests = (
-            Pump(
-                spool,
-                partial(worker_api.log_lines, order.task_id, stream),
-                wire=wire,
-                stop=stop,
-                interval=interval,
-            )
+            Pump(spool, partial(self._send, stream), stop=stop, interval=interval)
             for spool, stream in ((logs.system, "system_logs"), (logs.tests, "test_output"))
         )
+
+    def _send(self, stream: str, lines: bytes, offset: int, last: bool) -> int:
+        """A chunk that is refused is not sent again."""
+        call = worker_api.log_lines(self._order.task_id, stream, lines, offset)
+        deliver(self._wire, call, self._stop)
+        return offset + len(lines)
 
     def event(self, kind: str, detail: str = "") -> None:
         self._outbox.put(worker_api.task_event(self._order.task_id, kind, detail))

@@ -36,39 +36,40 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     """Raises BadSettings naming the variable and what it must be."""
     work_dir = environ.get("SWITCHYARD_WORK_DIR", "")
     return Settings(
-        api_host=_host(environ),
-        worker_id=_required(environ, "WORKER_ID"),
-        worker_access_token=_required(environ, "WORKER_ACCESS_TOKEN"),
-        poll_seconds=_seconds(environ, "SWITCHYARD_POLL_SECONDS", 5),
-        grace_seconds=_seconds(environ, "SWITCHYARD_GRACE_SECONDS", 5),
-        report_seconds=_seconds(environ, "SWITCHYARD_REPORT_SECONDS", 600),
-        http_timeout_seconds=_seconds(environ, "SWITCHYARD_HTTP_TIMEOUT_SECONDS", 60),
+        api_host=base_url(environ, "SATURNCI_API_HOST"),
+        worker_id=required(environ, "WORKER_ID"),
+        worker_access_token=required(environ, "WORKER_ACCESS_TOKEN"),
+        poll_seconds=seconds(environ, "SWITCHYARD_POLL_SECONDS", 5),
+        grace_seconds=seconds(environ, "SWITCHYARD_GRACE_SECONDS", 5),
+        report_seconds=seconds(environ, "SWITCHYARD_REPORT_SECONDS", 600),
+        http_timeout_seconds=seconds(environ, "SWITCHYARD_HTTP_TIMEOUT_SECONDS", 60),
         work_dir=Path(work_dir).absolute() if work_dir else None,
         keep=environ.get("SWITCHYARD_KEEP", "").lower() not in ("", "0", "false", "no"),
     )
 
 
-def _required(environ: Mapping[str, str], name: str) -> str:
+def required(environ: Mapping[str, str], name: str) -> str:
     value = environ.get(name, "").strip()
     if not value:
         raise BadSettings(f"{name} is not set: give it in the agent's environment")
     return value
 
 
-def _host(environ: Mapping[str, str]) -> str:
-    host = _required(environ, "SATURNCI_API_HOST")
-    parts = urlsplit(host)
+def base_url(environ: Mapping[str, str], name: str) -> str:
+    """Without a slash at its end."""
+    url = required(environ, name)
+    parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadSettings(f"SATURNCI_API_HOST is {host!r}: give it as http(s)://host[:port]")
-    return host.rstrip("/")
+        raise BadSettings(f"{name} is {url!r}: give it as http(s)://host[:port]")
+    return url.rstrip("/")
 
 
-def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+def seconds(environ: Mapping[str, str], name: str, default: float) -> float:
     text = environ.get(name, "").strip()
     try:
-        seconds = float(text) if text else float(default)
+        value = float(text) if text else float(default)
     except ValueError:
-        seconds = math.nan
-    if not (math.isfinite(seconds) and seconds > 0):
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
         raise BadSettings(f"{name} is {text!r}: give it as a number of seconds above 0")
-    return seconds
+    return value

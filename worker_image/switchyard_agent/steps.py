@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -116,7 +114,8 @@ def run_pre_script(run: Run, image: Image) -> None:
 
 
 def run_tests(run: Run, image: Image) -> None:
-    chosen = suite.choose(run.order, image.root, run.machine_env())
+    seen = suite.see(run.order, image.root, run.machine_env())
+    chosen = suite.decide(run.order, seen)
     output = image.root / suite.RESULTS
     output.parent.mkdir(parents=True, exist_ok=True)
     # A result that came with the repository or from the build is not this run's.
@@ -134,9 +133,9 @@ def count_examples(run: Run, image: Image) -> None:
     argv = (*(suite.rspec_argv(image.root, run.machine_env()) or ()), "--dry-run")
     output = LastLines(run.logs.system.write)
     code = run.runner.run(argv, cwd=image.root, env=run.task_env(image), sink=output)
-    found = re.findall(r"^(\d+) examples?,", output.text(lines=10), re.MULTILINE)
-    if code == 0 and found:
-        run.report.example_count(int(found[-1]))
+    count = suite.counted_examples(output.text(lines=10))
+    if code == 0 and count is not None:
+        run.report.example_count(count)
     else:
         run.say(f"The examples could not be counted: the dry run ended with exit code {code}")
 
@@ -148,13 +147,13 @@ def _exit_code(run: Run, image: Image, chosen: suite.Suite, output: Path) -> int
     if chosen.files == ():
         return _nothing_to_do(run, output)
     if chosen.argv is None:
-        problem = _why_nothing_runs(chosen)
+        problem = suite.why_nothing_runs(chosen)
         run.logs.tests.line(problem)
         results.write_empty(output, seed=seed, error=problem)
         return COMMAND_NOT_FOUND
     named = suite.test_variables(output, chosen.files, run.space.root / "test-files.txt")
     env = {**run.task_env(image), **named}
-    run.say(f"Running the tests: {_listed(chosen.files)}")
+    run.say(f"Running the tests: {suite.listed(chosen.files)}")
     try:
         return run.runner.run(chosen.argv, cwd=image.root, env=env, sink=run.logs.tests.write)
     except Interrupted as interruption:
@@ -164,25 +163,11 @@ def _exit_code(run: Run, image: Image, chosen: suite.Suite, output: Path) -> int
 
 
 def _nothing_to_do(run: Run, output: Path) -> int:
-    order = run.order
-    detail = f"shard {order.order_index} of {order.order_count} has no test files"
+    detail = suite.why_empty(run.order)
     run.logs.tests.line(f"Nothing to run: {detail}")
     run.report.event("shard_empty", detail)
-    results.write_empty(output, seed=order.seed)
+    results.write_empty(output, seed=run.order.seed)
     return 0
-
-
-def _why_nothing_runs(chosen: suite.Suite) -> str:
-    if chosen.files is None:
-        return (
-            f"Nothing to run: the Task has no command, the repository no executable"
-            f" {suite.EXECUTABLE} and no file that matches ./spec/**/*_spec.rb"
-        )
-    return f"RSpec is not installed here: install it, or give a command or {suite.EXECUTABLE}"
-
-
-def _listed(files: Iterable[str] | None) -> str:
-    return ", ".join(files) if files else "the whole suite"
 
 
 def _write_trailer(run: Run, code: int) -> None:

@@ -1,10 +1,14 @@
-"""What to run as the tests of a shard, and with which files and variables."""
+"""What to run as the tests of a shard, and with which files and variables.
+
+The decision is made from what is seen where the tests run, so it is the same wherever that is.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,28 +31,43 @@ class Suite:
     uses_rspec: bool
 
 
-def choose(order: WorkOrder, root: Path, env: Mapping[str, str]) -> Suite:
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What there is where the tests run. `files` are this shard's, None where the repository has
+    no RSpec files; `rspec` is how RSpec is started there, None where it is not installed."""
+
+    files: tuple[str, ...] | None
+    executable: bool
+    rspec: tuple[str, ...] | None
+
+
+def decide(order: WorkOrder, seen: Seen, results: str = RESULTS) -> Suite:
     """A command that was given wins, then the repository's executable `.saturnci/test`, then
-    RSpec."""
-    files = _files(order, root)
+    RSpec, which writes to `results`."""
+    files = order.test_files if order.test_files is not None else seen.files
     if order.command is not None:
         return Suite(files=files, argv=("/bin/sh", "-c", order.command), uses_rspec=False)
-    if (root / EXECUTABLE).is_file() and os.access(root / EXECUTABLE, os.X_OK):
+    if seen.executable:
         return Suite(files=files, argv=(f"./{EXECUTABLE}",), uses_rspec=False)
-    rspec = rspec_argv(root, env)
-    if not (rspec and files):
+    if not (seen.rspec and files):
         return Suite(files=files, argv=None, uses_rspec=False)
-    return Suite(files=files, argv=(*rspec, *_rspec_options(order), *files), uses_rspec=True)
+    argv = (*seen.rspec, *_rspec_options(order, results), *files)
+    return Suite(files=files, argv=argv, uses_rspec=True)
 
 
-def _files(order: WorkOrder, root: Path) -> tuple[str, ...] | None:
-    if order.test_files is not None:
-        return order.test_files
-    every_file = shard.spec_files(root)
-    return _shard(order, every_file) if every_file else None
+def see(order: WorkOrder, root: Path, env: Mapping[str, str]) -> Seen:
+    """Looks around in a folder of this machine."""
+    return Seen(
+        files=select(order, shard.spec_files(root)),
+        executable=(root / EXECUTABLE).is_file() and os.access(root / EXECUTABLE, os.X_OK),
+        rspec=rspec_argv(root, env),
+    )
 
 
-def _shard(order: WorkOrder, every_file: list[str]) -> tuple[str, ...]:
+def select(order: WorkOrder, every_file: list[str]) -> tuple[str, ...] | None:
+    """This shard's of all RSpec files; None where there are none at all."""
+    if not every_file:
+        return None
     index, count = order.order_index, order.order_count
     return tuple(shard.shard(every_file, seed=order.seed, order_index=index, order_count=count))
 
@@ -61,9 +80,32 @@ def rspec_argv(root: Path, env: Mapping[str, str]) -> tuple[str, ...] | None:
     return ("rspec",) if shutil.which("rspec", path=path) else None
 
 
-def _rspec_options(order: WorkOrder) -> tuple[str, ...]:
-    json_output = ("--format", "json", "--out", RESULTS)
+def _rspec_options(order: WorkOrder, results: str) -> tuple[str, ...]:
+    json_output = ("--format", "json", "--out", results)
     return ("--format", "documentation", *json_output, "--order", f"rand:{order.seed}")
+
+
+def counted_examples(output: str) -> int | None:
+    """What the end of a dry run's output says."""
+    found = re.findall(r"^(\d+) examples?,", output, re.MULTILINE)
+    return int(found[-1]) if found else None
+
+
+def why_nothing_runs(chosen: Suite) -> str:
+    if chosen.files is None:
+        return (
+            f"Nothing to run: the Task has no command, the repository no executable"
+            f" {EXECUTABLE} and no file that matches ./spec/**/*_spec.rb"
+        )
+    return f"RSpec is not installed here: install it, or give a command or {EXECUTABLE}"
+
+
+def why_empty(order: WorkOrder) -> str:
+    return f"shard {order.order_index} of {order.order_count} has no test files"
+
+
+def listed(files: Iterable[str] | None) -> str:
+    return ", ".join(files) if files else "the whole suite"
 
 
 def variables(order: WorkOrder) -> dict[str, str]:
@@ -88,9 +130,17 @@ def test_variables(results: Path, files: tuple[str, ...] | None, list_file: Path
     named = {"SWITCHYARD_RESULTS": str(results)}
     if files is None:
         return named
-    text = "\n".join(files)
-    list_file.write_text(text + "\n", "utf-8", "surrogateescape")
+    list_file.write_text(list_text(files), "utf-8", "surrogateescape")
     named["SWITCHYARD_TEST_FILES_FILE"] = str(list_file)
-    if len(os.fsencode(text)) <= LARGEST_VARIABLE:
-        named["SWITCHYARD_TEST_FILES"] = text
-    return named
+    return {**named, **list_variable(files)}
+
+
+def list_text(files: Iterable[str]) -> str:
+    return "\n".join(files) + "\n"
+
+
+def list_variable(files: Iterable[str]) -> dict[str, str]:
+    """Nothing where the list is too long for a variable."""
+    text = "\n".join(files)
+    short = len(os.fsencode(text)) <= LARGEST_VARIABLE
+    return {"SWITCHYARD_TEST_FILES": text} if short else {}

@@ -74,7 +74,7 @@ class Wire:
             return body
         if status >= 500 or status in TRY_AGAIN:
             raise Unreachable(f"answered {status}", retry_after=retry_after)
-        raise Refused(status, str(call))
+        raise Refused(status, str(call), body)
 
     def _exchange(self, call: Call) -> tuple[int, float, bytes]:
         parts = urlsplit(self.base_url)

@@ -72,19 +72,48 @@ class WorkOrder:
             repository=repository,
             installation_id=_text(item, "github_installation_id"),
             clone_url=_clone_url(ours, repository),
-            commit=_commit(item),
+            commit=commit_id(_text(item, "commit_hash"), "commit_hash"),
             order_index=_number(item, "run_order_index", 1, least=1),
             order_count=_number(item, "number_of_concurrent_runs", 1, least=1),
             seed=_number(item, "rspec_seed", 0),
             env_vars=_env_vars(item),
-            paths=_paths(ours),
-            command=_text(ours, "command") or None,
-            test_files=_test_files(ours),
-            timeout_seconds=_number(ours, "timeout_seconds", DEFAULT_TIMEOUT_SECONDS, least=1),
-            log_cap_bytes=_number(
-                ours, "log_cap_bytes", DEFAULT_LOG_CAP_BYTES, least=SMALLEST_LOG_CAP_BYTES
-            ),
+            **_ours(ours),
         )
+
+    @classmethod
+    def from_claim(cls, answer: Mapping[str, Any], env_vars: Mapping[str, str]) -> WorkOrder:
+        """Reads the answer to a claim; the Task's variables come from elsewhere. Raises
+        BadWorkOrder naming the key."""
+        repository = _text(answer, "repository")
+        return cls(
+            item_id=_text(answer, "assignment_id"),
+            task_id=_text(answer, "task_id"),
+            test_suite_run_id=_text(answer, "suite_run_id"),
+            project_name=_text(answer, "project_name"),
+            branch_name=_text(answer, "branch"),
+            repository=repository,
+            installation_id=_text(answer, "github_installation_id"),
+            clone_url=_clone_url(answer, repository),
+            commit=commit_id(_text(answer, "commit"), "commit"),
+            order_index=_number(answer, "order_index", 1, least=1),
+            order_count=_number(answer, "order_count", 1, least=1),
+            seed=_number(answer, "seed", 0),
+            env_vars=env_vars,
+            **_ours(answer),
+        )
+
+
+def _ours(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What both ways of handing out name alike."""
+    return {
+        "paths": _paths(values),
+        "command": _text(values, "command") or None,
+        "test_files": _test_files(values),
+        "timeout_seconds": _number(values, "timeout_seconds", DEFAULT_TIMEOUT_SECONDS, least=1),
+        "log_cap_bytes": _number(
+            values, "log_cap_bytes", DEFAULT_LOG_CAP_BYTES, least=SMALLEST_LOG_CAP_BYTES
+        ),
+    }
 
 
 def _text(values: Mapping[str, Any], key: str) -> str:
@@ -114,10 +143,9 @@ def _mapping(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value
 
 
-def _commit(item: Mapping[str, Any]) -> str:
-    commit = _text(item, "commit_hash")
+def commit_id(commit: str, key: str) -> str:
     if not re.fullmatch(r"[0-9a-fA-F]{4,64}", commit):
-        raise BadWorkOrder(f"commit_hash is {commit!r}: it must be a hexadecimal commit id")
+        raise BadWorkOrder(f"{key} is {commit!r}: it must be a hexadecimal commit id")
     return commit.lower()
 
 
@@ -125,9 +153,13 @@ def _clone_url(ours: Mapping[str, Any], repository: str) -> str:
     url = _text(ours, "clone_url")
     if not url and repository:
         url = f"https://github.com/{repository}.git"
-    # git runs a program for `ext::…` and takes `-…` for an option.
+    return safe_url(url, "switchyard.clone_url")
+
+
+def safe_url(url: str, key: str) -> str:
+    """git runs a program for `ext::…` and takes `-…` for an option."""
     if not re.match(r"(https?|file|git|ssh)://|/|[\w.-]+@[\w.-]+:", url):
-        raise BadWorkOrder(f"switchyard.clone_url is {url!r}: it must be a URL that git can clone")
+        raise BadWorkOrder(f"{key} is {url!r}: it must be a URL that git can clone")
     return url
 
 
