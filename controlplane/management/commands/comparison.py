@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -37,7 +38,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         until = timezone.now()
         since = _time(options["since"]) if options["since"] else until - timedelta(days=1)
-        rows = summary(since, until)
+        found = summary(since, until)
+        rows = [row for row in found if row.tasks or row.backend in settings.BACKENDS]
         if options["json"]:
             self.stdout.write(json.dumps([_as_json(row) for row in rows], default=str))
             return
