@@ -26,10 +26,8 @@ def read_build(reader: Reader, folder: str, dockerfile: str) -> Build:
         check(build, BUILD)
     context = _context(build, folder)
     _check_platforms(build)
-    _check_dockerfile(build, context, dockerfile)
-    return Build(
-        context=context, dockerfile=dockerfile, target=_target(build), args=_arguments(build)
-    )
+    path = _dockerfile(build, context, dockerfile)
+    return Build(context=context, dockerfile=path, target=_target(build), args=_arguments(build))
 
 
 def _context(build: Reader, folder: str) -> str:
@@ -45,18 +43,19 @@ def _context(build: Reader, folder: str) -> str:
         return ""
 
 
-def _check_dockerfile(build: Reader, context: str, sent: str) -> None:
-    """The file that compose names must be the one whose text is known."""
+def _dockerfile(build: Reader, context: str, sent: str) -> str:
+    """Its path. The file that compose names must be the one whose text is known."""
     text = build.text("dockerfile") or DEFAULT_DOCKERFILE
     try:
         path = in_repository(context, text)
         known = in_repository("", sent)
     except BadPath as error:
         build.problem("dockerfile", str(error), error.remedy)
-        return
+        return ""
     if path != known:
         message = f"this is {quote(path)}, but the Dockerfile that was sent is {quote(known)}"
         build.problem("dockerfile", message, "name the same file in both places")
+    return path
 
 
 def _check_platforms(build: Reader) -> None:

@@ -56,6 +56,8 @@ def parse(text: str) -> tuple[Instruction, ...]:
     for number, line in enumerate(lines, start=1):
         if len(line) > LONGEST_LINE:
             raise BadDockerfile(number, f"it is longer than {LONGEST_LINE} characters")
+        if "\0" in line:
+            raise BadDockerfile(number, "it holds a NUL character")
     return tuple(_Parser(lines).instructions())
 
 
@@ -148,7 +150,8 @@ class _Parser:
 
 def _escape(lines: list[str]) -> str:
     """The character that continues a line and escapes: a directive at the top may change it."""
-    seen = set()
+    seen: set[str] = set()
+    escape = "\\"
     for number, line in enumerate(lines, start=1):
         directive = DIRECTIVE.fullmatch(line.strip())
         name = directive[1].lower() if directive else ""
@@ -160,8 +163,8 @@ def _escape(lines: list[str]) -> str:
         if name == "escape":
             if directive[2] not in ("\\", "`"):
                 raise BadDockerfile(number, "the directive escape takes \\ or `")
-            return directive[2]
-    return "\\"
+            escape = directive[2]
+    return escape
 
 
 def words_of(text: str) -> list[str]:

@@ -128,7 +128,9 @@ class _Composer:
         return _merge(found, merged), weight
 
     def _key(self, event: Event, found: dict[str, Any]) -> str:
-        key, _ = self.value(event, DEEPEST)
+        # A collection is not even read: it could be as deep as it likes.
+        scalar = isinstance(event, ScalarEvent | AliasEvent)
+        key = self.value(event, DEEPEST)[0] if scalar else None
         if not isinstance(key, str):
             shown = event.value[:60] if isinstance(event, ScalarEvent) else "a key"
             raise _at(event, f"{shown} is no string", "put the key in quotes")
