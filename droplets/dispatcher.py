@@ -16,11 +16,14 @@ from dispatch.models import Assignment
 from dispatch.outcomes import TaskState
 from droplets.models import Worker, WorkerState
 
-# Parameters: ids of Assignments, as many ids for events, and the time. `asked` looks them up by id
-# alone: if it asked for unplaced ones as well, PostgreSQL might read the whole queue for them when
-# its statistics are from a time with a short one. An Assignment that somebody closes at this moment
-# is passed over: waiting for it while others are held could lock both up. The index workers_idle
-# gives the idle Workers in order.
+# Parameters: ids of Assignments, as many ids for events, and the time.
+#
+# Rows are looked up by id alone. With statistics from a time when the queue was short, PostgreSQL
+# would rather read an index of everything queued: so `asked` filters later, and 'queued' is a
+# subquery, for which no partial index fits. The index workers_idle gives the idle Workers in order.
+#
+# An Assignment that somebody closes at this moment is passed over: waiting for it while others are
+# held could lock both up.
 CLAIM = """
 WITH asked AS MATERIALIZED (
     SELECT id, event_id, priority, task_id, external_id, closed_at
@@ -56,7 +59,7 @@ WITH asked AS MATERIALIZED (
     UPDATE dispatch_task SET state = 'assigned', event_seq = event_seq + 1
     FROM assigned
     WHERE dispatch_task.id = assigned.task_id AND assigned.purpose = 'primary'
-      AND state = 'queued'
+      AND state = (SELECT 'queued')
     RETURNING dispatch_task.id, event_seq
 ), task_event AS (
     INSERT INTO dispatch_taskevent (id, task_id, assignment_id, seq, kind, detail, at)
