@@ -4,24 +4,35 @@ A Task counts once, for the backend of its last attempt, at the time when that a
 Percentiles are order statistics (nearest rank): a value that was really seen, nothing between.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from math import ceil
+from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db import connection
+from django.db.models import (
+    Aggregate,
+    Count,
+    DurationField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+)
 
-from dispatch.models import Assignment, DropletLife
+from dispatch.bills import Cost, droplet_cost
+from dispatch.models import Assignment
 from dispatch.models.assignment import Purpose
 from dispatch.outcomes import TERMINAL, TaskState
 
 # The ledger of droplet lives belongs to this backend, whether or not it is still configured.
 DROPLETS = "droplets"
-# DigitalOcean bills a droplet's seconds, but at least a minute and a cent.
-LEAST_BILLED_SECONDS = 60
-LEAST_BILL = Decimal("0.01")
+VERDICTS = (TaskState.PASSED, TaskState.FAILED, TaskState.ERRORED, TaskState.CANCELLED)
 # With fewer values the sample itself has no safe upper bound for the 95th percentile.
 ENOUGH_FOR_P95 = 76
 
@@ -38,16 +49,6 @@ class Percentiles:
     def few(self) -> bool:
         """Too few for the 95th percentile to be more than a hint."""
         return self.n < ENOUGH_FOR_P95
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """USD. `lives` droplets were billed; `unpriced` more have no known price, so that the sum
-    is too small by theirs."""
-
-    total: Decimal = Decimal(0)
-    lives: int = 0
-    unpriced: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,12 +91,8 @@ def summary(since: datetime, until: datetime) -> list[BackendSummary]:
 
 def verdicts(backend: str, since: datetime, until: datetime) -> dict[str, int]:
     """How many of the backend's Tasks ended in each terminal state; every one is a key."""
-    counted = final_attempts(backend, since, until).values("task__state").annotate(n=Count("id"))
-    found = {row["task__state"]: row["n"] for row in counted.order_by()}
-    return {
-        state.value: found.get(state, 0)
-        for state in (TaskState.PASSED, TaskState.FAILED, TaskState.ERRORED, TaskState.CANCELLED)
-    }
+    found = _counts(final_attempts(backend, since, until))
+    return {state.value: found[state] for state in VERDICTS}
 
 
 def final_attempts(backend: str, since: datetime, until: datetime) -> QuerySet[Assignment]:
@@ -120,43 +117,67 @@ def _at(ordered: Sequence[float], quantile: float) -> float | None:
 
 def _summary(backend: str, since: datetime, until: datetime) -> BackendSummary:
     attempts = final_attempts(backend, since, until)
-    columns = ("created_at", "claimed_at", "closed_at", "task__created_at", "task__finished_at")
-    times = list(attempts.values_list(*columns))
+    measure = _measured_there if connection.vendor == "postgresql" else _measured_here
+    times = measure(attempts)
     return BackendSummary(
         backend=backend,
-        **verdicts(backend, since, until),
-        retried=attempts.filter(number__gt=1).count(),
-        queue_wait=percentiles(_seconds((created, claimed) for created, claimed, *_ in times)),
-        run=percentiles(_seconds((claimed, closed) for _, claimed, closed, *_ in times)),
-        total=percentiles(_seconds((accepted, ended) for *_, accepted, ended in times)),
+        **_counts(attempts),
+        queue_wait=times["queue_wait"],
+        run=times["run"],
+        total=times["total"],
         cost=droplet_cost(since, until) if backend == DROPLETS else None,
     )
 
 
-def _seconds(spans: Iterable[tuple[datetime | None, datetime | None]]) -> Iterator[float]:
-    """Of the spans that began and ended."""
-    for start, end in spans:
-        if start is not None and end is not None:
-            yield max(0.0, (end - start).total_seconds())
+def _counts(attempts: QuerySet[Assignment]) -> dict[str, Any]:
+    verdicts = {state.value: Count("id", Q(task__state=state)) for state in VERDICTS}
+    return attempts.aggregate(**verdicts, retried=Count("id", Q(number__gt=1)))
 
 
-def droplet_cost(since: datetime, until: datetime) -> Cost:
-    """What the droplets cost in [since, until), idle ones included.
-
-    What a life has cost never shrinks, and a time's share of it is the difference between the
-    time's two ends: so the costs of adjoining times add up to the whole bill.
-    """
-    began = DropletLife.objects.filter(created_at__lt=until)
-    lives = list(began.filter(Q(destroyed_at=None) | Q(destroyed_at__gt=since)))
-    priced = [life for life in lives if life.hourly_price is not None]
-    total = sum((bill(life, until) - bill(life, since) for life in priced), Decimal(0))
-    return Cost(total=total, lives=len(lives), unpriced=len(lives) - len(priced))
+SPANS = {
+    "queue_wait": ("created_at", "claimed_at"),
+    "run": ("claimed_at", "closed_at"),
+    "total": ("task__created_at", "task__finished_at"),
+}
 
 
-def bill(life: DropletLife, at: datetime) -> Decimal:
-    """What the life of a droplet with a known price has cost up to a moment, in USD."""
-    if life.hourly_price is None or life.created_at is None or life.created_at >= at:
-        return Decimal(0)
-    end = min(at, life.destroyed_at or at)
-    seconds = max(LEAST_BILLED_SECONDS, (end - life.created_at).total_seconds())
-    return max(LEAST_BILL, Decimal(seconds) * life.hourly_price / 3600)
+def _measured_here(attempts: QuerySet[Assignment]) -> dict[str, Percentiles]:
+    return {
+        name: percentiles(
+            max(0.0, (end - start).total_seconds())
+            for start, end in attempts.values_list(*columns)
+            if start is not None and end is not None
+        )
+        for name, columns in SPANS.items()
+    }
+
+
+class PercentileDisc(Aggregate):
+    """PostgreSQL's own order statistic: the same value that `percentiles` finds."""
+
+    function = "percentile_disc"
+    template = "%(function)s(%(quantile)s) WITHIN GROUP (ORDER BY %(expressions)s)"
+    output_field = DurationField()
+
+
+def _measured_there(attempts: QuerySet[Assignment]) -> dict[str, Percentiles]:
+    """The same in the database: a long history stays where it is."""
+    columns: dict[str, Aggregate] = {}
+    for name, (start, end) in SPANS.items():
+        span = ExpressionWrapper(F(end) - F(start), output_field=DurationField())
+        columns[f"{name}_n"] = Count(span)
+        columns[f"{name}_p50"] = PercentileDisc(span, quantile=0.50)
+        columns[f"{name}_p95"] = PercentileDisc(span, quantile=0.95)
+    found = attempts.aggregate(**columns)
+    return {
+        name: Percentiles(
+            n=found[f"{name}_n"],
+            p50=_seconds(found[f"{name}_p50"]),
+            p95=_seconds(found[f"{name}_p95"]),
+        )
+        for name in SPANS
+    }
+
+
+def _seconds(span: timedelta | None) -> float | None:
+    return None if span is None else max(0.0, span.total_seconds())

@@ -18,6 +18,7 @@ from dispatch.operators import OperatorRequest, operator_page
 from dispatch.outcomes import TERMINAL, TaskState
 
 PAGE = 50
+FEW = 500
 ALL_OPEN = "open"
 STATES = [("", "any state"), (ALL_OPEN, "not ended"), *TaskState.choices]
 
@@ -102,7 +103,7 @@ def _by_text(rows: QuerySet[Task], wanted: dict[str, Any]) -> QuerySet[Task]:
     if wanted["repository"]:
         suite_runs = suite_runs.filter(repository__icontains=wanted["repository"])
     if wanted["account"] or wanted["repository"]:
-        rows = rows.filter(suite_run__in=suite_runs.values("pk"))
+        rows = rows.filter(_of(suite_runs))
     if wanted["text"]:
         rows = rows.filter(_names(wanted["text"].strip()))
     return rows
@@ -114,6 +115,13 @@ def _names(text: str) -> Q:
     try:
         key = UUID(text)
     except ValueError:
-        return Q(suite_run__in=SuiteRun.objects.filter(named).values("pk"))
-    by_suite_run = Q(suite_run__in=SuiteRun.objects.filter(suite_run_id=text).values("pk"))
+        return _of(SuiteRun.objects.filter(named))
+    by_suite_run = _of(SuiteRun.objects.filter(suite_run_id=text))
     return by_suite_run | Q(pk=key) | Q(pk__in=Assignment.objects.filter(pk=key).values("task"))
+
+
+def _of(suite_runs: QuerySet[SuiteRun]) -> Q:
+    """The Tasks of these suite runs. Few are named one by one: the database would walk through
+    all Tasks in search of what is rare or not there. Of many it finds a page soon."""
+    found = list(suite_runs.values_list("pk", flat=True)[: FEW + 1])
+    return Q(suite_run__in=found if len(found) <= FEW else suite_runs.values("pk"))

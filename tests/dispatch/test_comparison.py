@@ -3,10 +3,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatch.comparison import bill, droplet_cost, percentiles, summary
+from dispatch import bills, comparison
+from dispatch.bills import bill, droplet_cost
+from dispatch.comparison import percentiles, summary
 from dispatch.ids import new_id
 from dispatch.models import Assignment, DropletLife, Task
 from dispatch.outcomes import Category
@@ -244,3 +247,31 @@ def test_without_a_bill_or_a_task_there_is_no_cost_per_task(tasks: int) -> None:
     for _ in range(tasks):
         ended()
     assert droplets().cost_per_task is None
+
+
+# Two ways to the same figures -----------------------------------------------------------------
+
+on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="asks PostgreSQL")
+
+
+@database
+@on_postgresql
+def test_the_database_measures_as_we_do() -> None:
+    for number in range(40):
+        claimed = None if number % 7 == 0 else number % 13
+        ended(claimed=claimed, closed=20 + number * number % 101)
+    attempts = comparison.final_attempts("droplets", START, START + HOUR)
+    here, there = comparison._measured_here(attempts), comparison._measured_there(attempts)
+    assert here == there
+    assert here["total"].n == 40 and here["run"].n == 34
+
+
+@database
+@on_postgresql
+def test_the_database_sums_up_as_we_do() -> None:
+    lives = [life(begins=n * 137 - 900, lasts=n * n * 3.7 or None) for n in range(30)]
+    DropletLife.objects.bulk_create([*lives, life(hourly_price=None)])
+    rows = DropletLife.objects.all()
+    for moment in (START, START + HOUR / 3, START + HOUR):
+        here, there = bills._sum_up_here(rows, moment), bills._sum_up_there(rows, moment)
+        assert there == pytest.approx(here, abs=Decimal("1e-12"))
