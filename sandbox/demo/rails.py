@@ -47,7 +47,7 @@ class Rails:
     def states(self) -> dict[str, dict[str, Any]]:
         """The Tasks that were sent, as the API shows them now, by id."""
         found: dict[str, dict[str, Any]] = {}
-        cursor = ""
+        cursor: str | None = ""
         while cursor is not None:
             page = self.call("GET", f"/tasks?limit=200{cursor and f'&cursor={cursor}'}")
             found |= {task["id"]: task for task in page["tasks"] if task["id"] in self.expected}

@@ -19,12 +19,9 @@ def break_off() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         (pid,) = cursor.fetchone()
-    with psycopg.connect(connection.connection.info.dsn, **password(), autocommit=True) as other:
+    dsn, password = connection.connection.info.dsn, connection.settings_dict["PASSWORD"]
+    with psycopg.connect(dsn, password=password, autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
-
-
-def password() -> dict[str, str]:
-    return {"password": connection.settings_dict["PASSWORD"]}
 
 
 def test_a_topic_arrives() -> None:

@@ -1,0 +1,53 @@
+"""The database goes away and comes back while Tasks run: no process ends, no Task is lost."""
+
+import signal
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from sandbox.demo.rails import Rails
+from sandbox.samples import create_samples
+from sandbox.stack import Options, Stack
+from tests.conftest import SQLITE
+from tests.postgres import PostgresServer, postgres_server
+from tests.waiting import wait_until
+
+ENDED = {"passed", "failed", "errored", "cancelled"}
+TASKS = 12
+SECONDS = 120.0
+
+
+@pytest.mark.crash
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(settings.DATABASES["default"]["ENGINE"] == SQLITE, reason="has no server")
+def test_every_task_gets_its_verdict_while_the_database_restarts(tmp_path: Path) -> None:
+    with postgres_server() as server:
+        limits = ("--minute-limit", "0", "--hour-limit", "0")
+        stack = Stack(Options(state=tmp_path, database_url=server.url, idle=4, sandbox=limits))
+        try:
+            stack.prepare()
+            samples = create_samples(tmp_path / "repositories")
+            rails = Rails(stack.url, stack.create_api_key(), samples)
+            stack.start()
+            rails.send(TASKS)
+            _restart_now_and_then(server, rails)
+            wait_until(lambda: _ended(rails) == TASKS, SECONDS)
+            stack.check()
+            found = {key: task["category"] for key, task in rails.states().items()}
+        finally:
+            stack.stop()
+    assert found == rails.expected
+
+
+def _restart_now_and_then(server: PostgresServer, rails: Rails) -> None:
+    """Once in an orderly way, and once as a crash, each time with Tasks under way."""
+    wait_until(lambda: _ended(rails) >= 1, SECONDS)
+    server.restart(signal.SIGINT)
+    wait_until(lambda: _ended(rails) >= 5, SECONDS)
+    server.restart(signal.SIGKILL)
+
+
+def _ended(rails: Rails) -> int:
+    return sum(task["state"] in ENDED for task in rails.states().values())
