@@ -65,5 +65,10 @@ def _finished_at(job: Version) -> float | None:
 
 
 def _told_at(event: Version) -> float:
-    times = (event.obj.get("lastTimestamp"), event.obj.get("eventTime"))
+    series = event.obj.get("series") or {}
+    times = (
+        event.obj.get("lastTimestamp"),
+        series.get("lastObservedTime"),
+        event.obj.get("eventTime"),
+    )
     return parse_time(next((t for t in times if t), event.meta["creationTimestamp"]))

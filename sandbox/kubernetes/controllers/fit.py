@@ -1,6 +1,7 @@
 """Whether a pod fits a node, and why not, in the scheduler's words."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 
 from .. import quantity
@@ -14,18 +15,29 @@ def allocatable(node: Version) -> Amounts:
     return {name: quantity.parse(text) for name, text in amounts.items()}
 
 
-def why_not(pod: Version, node: Version, used: Amounts, pods: int) -> list[str]:
-    """Empty when it fits. `used` and `pods`: what the node has taken on already."""
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Why a node does not take a pod. `may_empty`: it might, with fewer pods on it."""
+
+    reasons: tuple[str, ...]
+    may_empty: bool = False
+
+
+FITS = Refusal(reasons=())
+
+
+def why_not(pod: Version, node: Version, used: Amounts, pods: int) -> Refusal:
+    """FITS when it fits. `used` and `pods`: what the node has taken on already."""
     spec = pod.obj["spec"]
     tolerations = spec.get("tolerations") or []
     if node.obj["spec"].get("unschedulable") and not _tolerates(tolerations, _UNSCHEDULABLE):
-        return ["node(s) were unschedulable"]
+        return Refusal(reasons=("node(s) were unschedulable",))
     for taint in node.obj["spec"].get("taints") or ():
         if taint["effect"] != "PreferNoSchedule" and not _tolerates(tolerations, taint):
             shown = f"{taint['key']}: {taint.get('value', '')}"
-            return [f"node(s) had untolerated taint {{{shown}}}"]
+            return Refusal(reasons=(f"node(s) had untolerated taint {{{shown}}}",))
     if not _selected(spec, node):
-        return ["node(s) didn't match Pod's node affinity/selector"]
+        return Refusal(reasons=("node(s) didn't match Pod's node affinity/selector",))
     return _lacking(requests_of(spec), allocatable(node), used, pods)
 
 
@@ -57,10 +69,12 @@ def _selected(spec: Object, node: Version) -> bool:
     return any(matches_selector(term, labels) for term in needed.get("nodeSelectorTerms") or ())
 
 
-def _lacking(wanted: Amounts, has: Amounts, used: Amounts, pods: int) -> list[str]:
-    zero = Decimal(0)
-    reasons = ["Too many pods"] if pods + 1 > has.get("pods", zero) else []
+def _lacking(wanted: Amounts, has: Amounts, used: Amounts, pods: int) -> Refusal:
+    zero, most = Decimal(0), has.get("pods", Decimal(0))
+    reasons = ["Too many pods"] if pods + 1 > most else []
+    too_large = most < 1
     for name, amount in wanted.items():
         if amount and amount > has.get(name, zero) - used.get(name, zero):
             reasons.append(f"Insufficient {name}")
-    return reasons
+            too_large = too_large or amount > has.get(name, zero)
+    return Refusal(reasons=tuple(reasons), may_empty=not too_large) if reasons else FITS

@@ -170,7 +170,8 @@ class JobController:
     def _delete(
         self, job: Version, pods: _Pods, chosen: list[Version], *, counted: bool = True
     ) -> None:
-        for pod in list(chosen):
+        chosen = list(chosen)
+        for pod in chosen:
             current = pod if counted else self._remove_finalizer(pod)
             options = DeleteOptions(uid=pod.uid)
             if current is not None:

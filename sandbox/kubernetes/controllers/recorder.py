@@ -1,6 +1,6 @@
 """Events: what a controller tells about an object. The same thing told again is counted."""
 
-from ..clock import iso
+from ..clock import iso, iso_micro
 from ..cluster import Cluster
 from ..errors import ApiError
 from ..objects import create
@@ -11,30 +11,37 @@ _REMEMBERED = 4096
 
 
 class Recorder:
-    """`component` is who tells it."""
+    """`component` is who tells it. A `modern` one tells by eventTime, action and series, and leaves
+    source, count and the other times empty, as the scheduler does."""
 
-    def __init__(self, cluster: Cluster, component: str) -> None:
+    def __init__(self, cluster: Cluster, component: str, *, modern: bool = False) -> None:
         self._cluster = cluster
         self._component = component
+        self._modern = modern
         self._last = 0  # nanoseconds; no two events of this component have the same
         self._told: dict[tuple[str, ...], Key] = {}
 
-    def normal(self, resource: Resource, about: Version, reason: str, message: str) -> None:
-        self._record(resource, about, "Normal", reason, message)
-
-    def warning(self, resource: Resource, about: Version, reason: str, message: str) -> None:
-        self._record(resource, about, "Warning", reason, message)
-
-    def _record(
-        self, resource: Resource, about: Version, kind: str, reason: str, message: str
+    def normal(
+        self, resource: Resource, about: Version, reason: str, message: str, action: str = ""
     ) -> None:
-        what = (about.uid, kind, reason, message)
-        if self._count_again(what):
+        what = {"type": "Normal", "reason": reason, "message": message, "action": action}
+        self._record(resource, about, what)
+
+    def warning(
+        self, resource: Resource, about: Version, reason: str, message: str, action: str = ""
+    ) -> None:
+        what = {"type": "Warning", "reason": reason, "message": message, "action": action}
+        self._record(resource, about, what)
+
+    def _record(self, resource: Resource, about: Version, what: dict[str, str]) -> None:
+        key = (about.uid, *what.values())
+        if self._count_again(key):
             return
+        what["message"] = what["message"][:1024]
+        event = self._event(resource, about) | {k: v for k, v in what.items() if v}
         namespace = about.namespace or "default"
-        event = self._event(resource, about, kind, reason, message)
         try:
-            self._told[what] = create(self._cluster, EVENTS, namespace, event).version.key
+            self._told[key] = create(self._cluster, EVENTS, namespace, event).version.key
         except ApiError:
             # A namespace that is on its way out takes no events, and nobody misses them.
             return
@@ -46,15 +53,17 @@ class Recorder:
         known = key and self._cluster.store.get("events", *key)
         if not known:
             return False
-        event = known.copy()
-        event["count"] = int(event.get("count", 1)) + 1
-        event["lastTimestamp"] = self._cluster.timestamp()
+        event, now = known.copy(), self._cluster.now()
+        if self._modern:
+            count = int((event.get("series") or {}).get("count", 1)) + 1
+            event["series"] = {"count": count, "lastObservedTime": iso_micro(now)}
+        else:
+            event["count"] = int(event.get("count", 1)) + 1
+            event["lastTimestamp"] = iso(now)
         self._cluster.store.write("events", event)
         return True
 
-    def _event(
-        self, resource: Resource, about: Version, kind: str, reason: str, message: str
-    ) -> Object:
+    def _event(self, resource: Resource, about: Version) -> Object:
         now = self._cluster.now()
         self._last = max(self._last + 1, int(now * 1e9))
         involved = {
@@ -69,13 +78,25 @@ class Recorder:
         return {
             "metadata": {"name": f"{about.name}.{self._last:x}"},
             "involvedObject": involved,
-            "reason": reason,
-            "message": message[:1024],
-            "type": kind,
-            "source": {"component": self._component},
             "reportingComponent": self._component,
+            **(self._modern_fields(now) if self._modern else self._fields(now)),
+        }
+
+    def _fields(self, now: float) -> Object:
+        return {
+            "source": {"component": self._component},
             "reportingInstance": "",
+            "eventTime": None,
             "firstTimestamp": iso(now),
             "lastTimestamp": iso(now),
             "count": 1,
+        }
+
+    def _modern_fields(self, now: float) -> Object:
+        return {
+            "source": {},
+            "reportingInstance": f"{self._component}-sandbox",
+            "eventTime": iso_micro(now),
+            "firstTimestamp": None,
+            "lastTimestamp": None,
         }

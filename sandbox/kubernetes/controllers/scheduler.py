@@ -20,7 +20,7 @@ class Scheduler:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._store = cluster.store
-        self._recorder = Recorder(cluster, NAME)
+        self._recorder = Recorder(cluster, NAME, modern=True)
         self._by_node = Index(self._store, "pods", node_name)
         self._queue: Queue[Key] = Queue(cluster, self.reconcile)
         self._waiting: dict[Key, None] = {}
@@ -59,7 +59,7 @@ class Scheduler:
     def _schedule(self, pod: Version) -> None:
         nodes = self._store.versions("nodes")
         refusals = {node.name: fit.why_not(pod, node, *self._load(node)) for node in nodes}
-        fitting = [node for node in nodes if not refusals[node.name]]
+        fitting = [node for node in nodes if refusals[node.name] is fit.FITS]
         if not fitting:
             self._refuse(pod, refusals)
             return
@@ -73,7 +73,7 @@ class Scheduler:
         set_condition(obj, self._condition(obj, "True"))
         bound = self._store.write("pods", obj)
         message = f"Successfully assigned {pod.namespace}/{pod.name} to {node}"
-        self._recorder.normal(PODS, bound, "Scheduled", message)
+        self._recorder.normal(PODS, bound, "Scheduled", message, "Binding")
 
     def _load(self, node: Version) -> tuple[Amounts, int]:
         """What the pods of a node take of it."""
@@ -88,21 +88,22 @@ class Scheduler:
     def _condition(self, pod: Object, value: str) -> Object:
         return {
             "type": "PodScheduled",
-            "observedGeneration": pod["metadata"].get("generation", 1),
             "status": value,
             "lastProbeTime": None,
             "lastTransitionTime": iso(self._cluster.now()),
         }
 
-    def _refuse(self, pod: Version, refusals: dict[str, list[str]]) -> None:
+    def _refuse(self, pod: Version, refusals: dict[str, fit.Refusal]) -> None:
         self._waiting.setdefault(pod.key)
         message = _explain(refusals)
         obj = pod.copy()
         condition = self._condition(obj, "False")
+        generation = obj["metadata"].get("generation", 1)
         condition |= {"reason": "Unschedulable", "message": message}
+        condition["observedGeneration"] = generation
         if set_condition(obj, condition):
             pod = self._store.write("pods", obj)
-            self._recorder.warning(PODS, pod, "FailedScheduling", message)
+            self._recorder.warning(PODS, pod, "FailedScheduling", message, "Scheduling")
 
 
 def _wants_node(pod: Version) -> bool:
@@ -120,21 +121,16 @@ def _has_ended(pod: Version) -> bool:
     return pod.obj["status"].get("phase") in ("Succeeded", "Failed")
 
 
-def _explain(refusals: dict[str, list[str]]) -> str:
+def _explain(refusals: dict[str, fit.Refusal]) -> str:
     if not refusals:
         return "no nodes available to schedule pods"
-    counted = Counter(reason for reasons in refusals.values() for reason in reasons)
+    counted = Counter(reason for refusal in refusals.values() for reason in refusal.reasons)
     shown = ", ".join(f"{number} {reason}" for reason, number in sorted(counted.items()))
-    total = len(refusals)
-    full = sum(any(map(_is_about_room, reasons)) for reasons in refusals.values())
+    total, full = len(refusals), sum(refusal.may_empty for refusal in refusals.values())
     victims = [f"{full} No preemption victims found for incoming pod"] if full else []
     helpless = [f"{total - full} Preemption is not helpful for scheduling"] if total > full else []
     preemption = ", ".join([*victims, *helpless])
     return (
-        f"0/{total} nodes are available: {shown}."
+        f"0/{total} nodes are available: {shown}. no new claims to deallocate,"
         f" preemption: 0/{total} nodes are available: {preemption}."
     )
-
-
-def _is_about_room(reason: str) -> bool:
-    return reason.startswith("Insufficient") or reason == "Too many pods"
