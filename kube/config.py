@@ -20,8 +20,6 @@ class Config:
     calls_per_second: float
     relist: float
     watch_silence: float
-    heartbeat_silence: float
-    sweep_every: float
     grace: Grace
     manifest: ManifestSettings
 
@@ -68,8 +66,6 @@ def config() -> Config:
         calls_per_second=env.number("SWITCHYARD_KUBE_CALLS_PER_SECOND", 50, least=1),
         relist=env.number("SWITCHYARD_KUBE_RELIST_SECONDS", 30, least=0.2),
         watch_silence=env.number("SWITCHYARD_KUBE_WATCH_SILENCE_SECONDS", 90, least=0.5),
-        heartbeat_silence=env.number("SWITCHYARD_KUBE_HEARTBEAT_SILENCE_SECONDS", 60, least=1),
-        sweep_every=env.number("SWITCHYARD_KUBE_SWEEP_SECONDS", 60, least=0.2),
         grace=_grace(),
         manifest=_manifest(),
     )
