@@ -121,6 +121,21 @@ def test_a_node_that_was_taken_for_lost_says_again_how_its_pods_are(own_cluster:
     assert pod.container("main")["restartCount"] == 0
 
 
+def test_pods_go_on_while_the_api_server_is_away_and_are_told_of_afterwards(
+    own_cluster: Cluster,
+) -> None:
+    pod = own_cluster.run(
+        initContainers=[shell("sleep 0.5", "first")], containers=[shell("exit 6")]
+    )
+    pod.wait_running("first")
+    path = pod.folder / "containers" / "main" / "0" / "exit.json"
+    assert own_cluster.api.call("PUT", "/sandbox/outage", {"seconds": 60}).status_code == 200
+    wait_until(path.exists)
+    assert own_cluster.api.call("PUT", "/sandbox/outage", {"seconds": 0}).status_code == 200
+    pod.wait_end("Failed")
+    assert pod.exit_code("main") == 6
+
+
 def test_destroy_all_ends_everything_whether_a_kubelet_runs_or_not(own_cluster: Cluster) -> None:
     command = [sys.executable, "-m", "sandbox.kubernetes.kubelet", "--destroy-all", "--state"]
     for dead in (True, False):

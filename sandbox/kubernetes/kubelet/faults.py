@@ -35,6 +35,7 @@ KINDS = {
     "slow_pull": "the pull takes longer by `seconds`",
     "slow_start": "the container is created later by `seconds`",
     "oom": "`seconds` after its start it is killed for its memory (137, or `exit_code`)",
+    "oom_child": "`seconds` after its start what process 1 runs is killed for memory, not itself",
     "crash": "`seconds` after its start it ends with `exit_code` (1)",
     "never_ready": "its probes fail",
     "ignore_term": "it does not react to TERM",

@@ -46,6 +46,7 @@ class Instance:
         self.mark = mark
         self.log = directory / "log"
         self.termination_log = directory / "termination-log"
+        self.cgroup = directory / "cgroup"
 
     def start(self, command: Command) -> "subprocess.Popen[bytes] | None":
         """Run it, unless it ran before; returns once it runs or could not be started. The process
@@ -106,6 +107,21 @@ class Instance:
             processes.send(main["pid"], main["started"], signal.SIGKILL)
         else:
             processes.kill_all(self.mark)
+
+    def note_oom(self) -> None:
+        """What the kernel counts where the container's memory has run out."""
+        self.cgroup.mkdir(exist_ok=True)
+        (self.cgroup / "memory.events").write_text("oom 1\noom_kill 1\n")
+
+    def kill_leaves(self) -> None:
+        """End what process 1 and its children have started, and have started nothing themselves:
+        who uses most of the memory, as the kernel picks him."""
+        main, shim = self._read("main.json") or {}, self._read("shim.json") or {}
+        found = processes.census(self.mark)
+        parents = {process.parent for process in found}
+        for process in found:
+            if process.pid not in (main.get("pid"), shim.get("pid"), *parents):
+                processes.send(process.pid, process.started, signal.SIGKILL)
 
     def environment(self) -> Command | None:
         """What it was started with, for another command in the same container."""

@@ -3,6 +3,8 @@
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from . import disk, volumes
@@ -10,13 +12,112 @@ from .images import Image
 from .instance import Command, Instance
 from .node import HOST_IP, LookupFailed, Node
 from .places import Places
-from .record import PodRecord, Run, Shelf
+from .record import Run, Shelf
 from .spec import ContainerSpec, PodSpec, resource
 from .standins import SERVICE, machine_path
 from .variables import ConfigError, Facts, environment, expand
 
-# Linux looks here where the image says nothing; its folders are those of this machine.
-_SERVICE_PORT = "443"
+
+@dataclass(frozen=True, kw_only=True)
+class Making:
+    """A container that is being made."""
+
+    pod: PodSpec
+    container: ContainerSpec
+    image: Image
+    run: Run
+    instance: Instance
+    shelf: Shelf
+    node: Node
+    pod_ip: str
+
+    def prepare(self) -> Command:
+        """Everything but the start. Raises ConfigError, MountError, OSError."""
+        self.run.user = check_user(self.pod, self.container, self.image)
+        given = self._variables()
+        self.run.places = list(self.image.places)
+        self.run.root_bytes = self._make_root(given)
+        self._link_termination_log()
+        env = self._environment(given)
+        cwd = self.places.place(str(self.container.raw.get("workingDir") or self.image.workdir))
+        cwd.mkdir(parents=True, exist_ok=True)
+        # Shells take the name of their directory from here: not where a volume really lies.
+        return Command(argv=self._argv(given), env={**env, "PWD": str(cwd)}, cwd=cwd)
+
+    @cached_property
+    def places(self) -> Places:
+        return places_of(self.container, self.image.places, self.shelf.root(self.container.name))
+
+    def _variables(self) -> dict[str, str]:
+        """What the pod gives this container."""
+        facts = Facts(pod_ip=self.pod_ip, host_ip=HOST_IP, node=self.node.settings.node)
+        look_up = self.node.look_up
+        try:
+            return environment(
+                self.pod,
+                self.container,
+                facts,
+                lambda kind, name: look_up(self.pod.namespace, kind, name),
+            )
+        except LookupFailed as error:
+            raise ConfigError(str(error)) from error
+
+    def _make_root(self, given: Mapping[str, str]) -> int:
+        """Returns the bytes that came with the image, where somebody will want to know."""
+        root = self.places.root
+        disk.remove(root)
+        root.parent.mkdir(parents=True, exist_ok=True)
+        self.node.stand_ins.fill(self.image, root)
+        limited = resource(self.container.raw, "limits", "ephemeral-storage") is not None
+        size = disk.usage(root) if limited else 0
+        volumes.mount(self.container, self.places, self.shelf.volumes, given)
+        return size
+
+    def _link_termination_log(self) -> None:
+        self.instance.directory.mkdir(parents=True, exist_ok=True)
+        self.instance.termination_log.touch()
+        place = self.places.place(self.container.termination_path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        disk.remove(place)
+        place.symlink_to(self.instance.termination_log)
+
+    def _argv(self, given: Mapping[str, str]) -> list[str]:
+        if self.image.kind == "service":
+            seconds = max(0.0, (self.run.well_at or 0) - time.time())
+            kind = "once" if self.container.kind == "init" else "service"
+            script = ["/bin/sh", "-c", SERVICE, "sh"]
+            return [*script, self.container.image, kind, f"{seconds:.3f}"]
+        entry = [expand(word, given) for word in self.container.raw.get("command") or []]
+        arguments = [expand(word, given) for word in self.container.raw.get("args") or []]
+        if not entry:
+            entry = list(self.image.entrypoint)
+            arguments = arguments or list(self.image.cmd)
+        return [self.places.rewrite(word) for word in (*entry, *arguments)]
+
+    def _environment(self, given: Mapping[str, str]) -> dict[str, str]:
+        """The image's variables under those of the pod, all paths at their places."""
+        api = self.node.settings.api.partition("://")[2]
+        defaults = {
+            "HOSTNAME": self.pod.hostname,
+            "KUBERNETES_SERVICE_HOST": api.partition(":")[0],
+            "KUBERNETES_SERVICE_PORT": api.partition(":")[2].strip("/") or "443",
+        }
+        own = {**defaults, **self.image.env, **given}
+        env = {name: self.places.rewrite(value) for name, value in own.items()}
+        # Whatever they are, these must not lead to the machine's own folders.
+        for name, default in (("HOME", "/root"), ("TMPDIR", "/tmp")):
+            place = _placed(env.get(name) or default, self.places)
+            place.mkdir(parents=True, exist_ok=True)
+            env[name] = str(place)
+        env["PATH"] = ":".join(part for part in (env.get("PATH"), machine_path()) if part)
+        # Where our programs look for the kernel's count of what it has killed: not the machine's.
+        env.setdefault("SWITCHYARD_CGROUP_DIR", str(self.instance.cgroup))
+        return {**env, **self.node.settings.env}
+
+
+def places_of(container: ContainerSpec, own: tuple[str, ...], root: Path) -> Places:
+    """`own` are those of its image."""
+    return Places(root, [container.termination_path, *own, *volumes.paths(container)])
 
 
 def check_user(pod: PodSpec, container: ContainerSpec, image: Image) -> str:
@@ -37,100 +138,6 @@ def check_user(pod: PodSpec, container: ContainerSpec, image: Image) -> str:
                 f" verify user is non-root {where}"
             )
     return user or "0"
-
-
-def variables_of(
-    pod: PodSpec, container: ContainerSpec, node: Node, record: PodRecord
-) -> dict[str, str]:
-    """What the pod gives this container. Raises ConfigError."""
-    facts = Facts(pod_ip=record.ip, host_ip=HOST_IP, node=node.settings.node)
-    try:
-        return environment(
-            pod, container, facts, lambda kind, name: node.look_up(pod.namespace, kind, name)
-        )
-    except LookupFailed as error:
-        raise ConfigError(str(error)) from error
-
-
-def places_of(pod: PodSpec, container: ContainerSpec, image: Image, root: Path) -> Places:
-    own = [container.termination_path, *image.places, *volumes.paths(container)]
-    return Places(root, own)
-
-
-def make_root(
-    container: ContainerSpec,
-    image: Image,
-    shelf: Shelf,
-    node: Node,
-    places: Places,
-    env: Mapping[str, str],
-) -> int:
-    """Returns the bytes that came with the image, where somebody will want to know. Raises
-    OSError, MountError."""
-    disk.remove(places.root)
-    places.root.parent.mkdir(parents=True, exist_ok=True)
-    node.stand_ins.fill(image, places.root)
-    size = disk.usage(places.root) if resource(container.raw, "limits", "ephemeral-storage") else 0
-    volumes.mount(container, places, shelf.volumes, env)
-    return size
-
-
-def link_termination_log(container: ContainerSpec, places: Places, instance: Instance) -> None:
-    instance.directory.mkdir(parents=True, exist_ok=True)
-    instance.termination_log.touch()
-    place = places.place(container.termination_path)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    disk.remove(place)
-    place.symlink_to(instance.termination_log)
-
-
-def command_of(
-    pod: PodSpec,
-    container: ContainerSpec,
-    image: Image,
-    places: Places,
-    given: Mapping[str, str],
-    run: Run,
-    node: Node,
-) -> Command:
-    """What is run on this machine."""
-    env = _environment(pod, image, places, given, node)
-    raw = container.raw
-    cwd = places.place(str(raw.get("workingDir") or image.workdir))
-    cwd.mkdir(parents=True, exist_ok=True)
-    if image.kind == "service":
-        seconds = max(0.0, (run.well_at or 0) - time.time())
-        kind = "once" if container.kind == "init" else "service"
-        argv = ["/bin/sh", "-c", SERVICE, "sh", container.image, kind, f"{seconds:.3f}"]
-        return Command(argv=argv, env=env, cwd=cwd)
-    entry = [expand(word, given) for word in raw.get("command") or []]
-    arguments = [expand(word, given) for word in raw.get("args") or []]
-    if not entry:
-        entry = list(image.entrypoint)
-        arguments = arguments or list(image.cmd)
-    return Command(argv=[places.rewrite(w) for w in (*entry, *arguments)], env=env, cwd=cwd)
-
-
-def _environment(
-    pod: PodSpec, image: Image, places: Places, given: Mapping[str, str], node: Node
-) -> dict[str, str]:
-    """The image's variables under those of the pod, all paths at their places."""
-    api = node.settings.api.partition("://")[2]
-    defaults = {
-        "HOSTNAME": pod.hostname,
-        "KUBERNETES_SERVICE_HOST": api.partition(":")[0],
-        "KUBERNETES_SERVICE_PORT": api.partition(":")[2].strip("/") or _SERVICE_PORT,
-    }
-    own = {**defaults, **image.env, **given}
-    env = {name: places.rewrite(value) for name, value in own.items()}
-    # Whatever they are, these must not lead to the machine's own folders.
-    for name, default in (("HOME", "/root"), ("TMPDIR", "/tmp")):
-        place = _placed(env.get(name) or default, places)
-        place.mkdir(parents=True, exist_ok=True)
-        env[name] = str(place)
-    found = env.get("PATH")
-    env["PATH"] = ":".join(part for part in (found, machine_path()) if part)
-    return {**env, **node.settings.env}
 
 
 def _placed(path: str, places: Places) -> Path:

@@ -38,9 +38,9 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _add_machine(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--cpu", default="16", help="allocatable (%(default)s)")
-    add("--memory", default="32Gi", help="allocatable (%(default)s)")
-    add("--storage", default="100Gi", help="allocatable ephemeral-storage (%(default)s)")
+    add("--cpu", default="32", help="allocatable (%(default)s)")
+    add("--memory", default="128Gi", help="allocatable (%(default)s)")
+    add("--storage", default="1000Gi", help="allocatable ephemeral-storage (%(default)s)")
     add("--pods", default="110", help="allocatable (%(default)s)")
     add("--label", type=_pair, action="append", default=[], metavar="NAME=VALUE")
     add("--taint", type=_taint, action="append", default=[], metavar="KEY=VALUE:EFFECT")

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
-from . import ending, starting
+from . import ending, health, starting
 from .instance import Exit, Instance
 from .logs import tail_text
 from .node import HOST_IP, Node
@@ -189,7 +189,8 @@ class Pod:
     def close(self, container: ContainerSpec, run: Run, instance: Instance, found: Exit) -> None:
         """Write down how a run has ended."""
         run.finished_at = found.at or time.time()
-        run.exit_code = run.doom_code if run.doomed else found.code
+        doomed = run.doomed and run.doom != "oom_child"
+        run.exit_code = run.doom_code if doomed else found.code
         run.reason = _reason(run, found)
         run.message = found.error or _termination_message(container, run, instance)
         if found.error:
@@ -200,8 +201,17 @@ class Pod:
 
     def _carry_out_doom(self) -> None:
         for _, run, instance in self.running():
-            if run.doom_at is not None and time.time() >= run.doom_at:
-                run.doomed = True
+            if run.doomed or run.doom_at is None or time.time() < run.doom_at:
+                continue
+            run.doomed = True
+            self.save()
+            if run.doom != "crash":
+                instance.note_oom()
+            if run.doom == "oom_child":
+                instance.kill_leaves()
+            else:
+                run.killed = True
+                run.term_at = run.term_at or time.time()
                 instance.kill()
 
     def hit(self, container: ContainerSpec, run: Run, instance: Instance) -> None:
@@ -223,7 +233,7 @@ class Pod:
     # Probes.
 
     def hear(self, verdict: Verdict) -> None:
-        self.ask(lambda pod: starting.take_verdict(pod, verdict))
+        self.ask(lambda pod: health.take_verdict(pod, verdict))
 
     def stop_probing(self, name: str) -> None:
         for prober in self.probers.pop(name, []):
@@ -240,7 +250,7 @@ class Pod:
 def _reason(run: Run, found: Exit) -> str:
     if found.error:
         return "StartError"
-    if run.doomed and run.doom == "oom":
+    if run.doomed and run.doom != "crash":
         return "OOMKilled"
     if found.lost:
         return "Unknown"

@@ -3,11 +3,10 @@
 import time
 from typing import TYPE_CHECKING
 
-from . import images, launching, volumes
+from . import health, images, launching, volumes
 from .images import Image
-from .instance import Command, Exit, Instance
-from .node import HOST_IP, LookupFailed
-from .probes import KINDS, Prober, Target, Verdict
+from .instance import Exit, Instance
+from .node import LookupFailed
 from .record import ContainerRecord, Run
 from .spec import ContainerSpec
 from .variables import ConfigError
@@ -20,6 +19,7 @@ _MOUNT_AGAIN = 2.0
 _CONFIG_AGAIN = 10.0
 _FIRST_DELAY, _LONGEST_DELAY = 10.0, 300.0
 _FORGET_AFTER = 600.0
+_KILL_AGAIN = 0.2  # real seconds
 _IDLE = float("inf")
 _OOM_EXIT_CODE = 137
 
@@ -44,20 +44,6 @@ def advance(pod: "Pod") -> float:
     record.initialized_at = record.initialized_at or time.time()
     pauses += [_keep(pod, container, record.of(container.name)) for container in pod.spec.main]
     return min(pauses)
-
-
-def take_verdict(pod: "Pod", verdict: Verdict) -> None:
-    """What follows from a probe's new result."""
-    run = pod.record.of(verdict.container).run
-    container = next((c for c in pod.spec.containers if c.name == verdict.container), None)
-    if run is None or container is None or run.number != verdict.run or run.over:
-        return
-    if verdict.kind == "readiness":
-        run.ready = verdict.good and run.started
-    elif verdict.kind == "startup" and verdict.good:
-        _set_started(pod, container, run)
-    elif not verdict.good and run.term_at is None and not pod.record.ending:
-        _kill_unhealthy(pod, container, run, verdict.kind)
 
 
 def _draw_eviction(pod: "Pod") -> None:
@@ -117,9 +103,10 @@ def _attend(pod: "Pod", container: ContainerSpec, run: Run) -> float:
     assert instance
     if container.name not in pod.probers:
         pod.watch(instance)
-        _probe(pod, container, run, instance)
+        health.probe(pod, container, run, instance)
     pod.hit(container, run, instance)
-    return min(_until(run.doom_at), _until(run.kill_at) or 0.2)
+    doom = _IDLE if run.doomed else _until(run.doom_at)
+    return min(doom, _until(run.kill_at) or _KILL_AGAIN)
 
 
 def _plan_restart(pod: "Pod", container: ContainerSpec, found: ContainerRecord, run: Run) -> None:
@@ -162,10 +149,10 @@ def _draw_fate(pod: "Pod", container: ContainerSpec, run: Run) -> None:
     fire, scaled, now = pod.node.faults.fire, pod.node.settings.scaled, time.time()
     if slow := fire("slow_start", **names):
         run.not_before = now + scaled(slow.draw())
-    if rule := fire("oom", "crash", **names):
+    if rule := fire("oom", "oom_child", "crash", **names):
         run.doom = rule.kind
         run.doom_at = (run.not_before or now) + scaled(rule.draw())
-        default = _OOM_EXIT_CODE if rule.kind == "oom" else 1
+        default = 1 if rule.kind == "crash" else _OOM_EXIT_CODE
         run.doom_code = default if rule.exit_code is None else rule.exit_code
     run.never_ready = fire("never_ready", **names) is not None
     run.ignores_term = fire("ignore_term", **names) is not None
@@ -190,7 +177,16 @@ def _launch(
     if instance.shim_pid is None:
         try:
             image = image or images.find(images.parse(container.image), pod.node.settings)
-            command = _prepare(pod, container, run, instance, image)
+            command = launching.Making(
+                pod=pod.spec,
+                container=container,
+                image=image,
+                run=run,
+                instance=instance,
+                shelf=pod.shelf,
+                node=pod.node,
+                pod_ip=pod.record.ip,
+            ).prepare()
         except (ConfigError, images.PullError) as error:
             return _cannot(pod, container, found, "CreateContainerConfigError", str(error))
         except (volumes.MountError, OSError) as error:
@@ -212,20 +208,6 @@ def _cannot(
     return pod.node.settings.scaled(_CONFIG_AGAIN)
 
 
-def _prepare(
-    pod: "Pod", container: ContainerSpec, run: Run, instance: Instance, image: Image
-) -> Command:
-    """Raises ConfigError, MountError, OSError."""
-    run.user = launching.check_user(pod.spec, container, image)
-    given = launching.variables_of(pod.spec, container, pod.node, pod.record)
-    root = pod.shelf.root(container.name)
-    places = launching.places_of(pod.spec, container, image, root)
-    run.root_bytes = launching.make_root(container, image, pod.shelf, pod.node, places, given)
-    run.places = list(image.places)
-    launching.link_termination_log(container, places, instance)
-    return launching.command_of(pod.spec, container, image, places, given, run, pod.node)
-
-
 def _see_started(
     pod: "Pod", container: ContainerSpec, found: ContainerRecord, run: Run, instance: Instance
 ) -> float:
@@ -240,7 +222,7 @@ def _see_started(
     run.started_at = instance.started_at or time.time()
     pod.node.recorder.normal(pod.spec, "Started", f"Started container {container.name}", container)
     if "startupProbe" not in container.raw:
-        _set_started(pod, container, run)
+        health.set_started(pod, container, run)
     pod.save()
     return _attend(pod, container, run)
 
@@ -256,54 +238,3 @@ def _refuse(
     told = Exit(code=ended.code, at=None, error=message)
     pod.node.recorder.warning(pod.spec, "Failed", f"Error: {message}", container)
     pod.close(container, run, instance, told)
-
-
-def _set_started(pod: "Pod", container: ContainerSpec, run: Run) -> None:
-    run.started = True
-    run.ready = "readinessProbe" not in container.raw
-    # The other probes begin only now.
-    pod.stop_probing(container.name)
-
-
-def _probe(pod: "Pod", container: ContainerSpec, run: Run, instance: Instance) -> None:
-    """The startup probe alone until it has succeeded, then the other two."""
-    wanted = [kind for kind in KINDS if f"{kind}Probe" in container.raw]
-    kinds = [kind for kind in wanted if (kind == "startup") != run.started]
-    pod.probers[container.name] = [_prober(pod, kind, container, run, instance) for kind in kinds]
-
-
-def _prober(
-    pod: "Pod", kind: str, container: ContainerSpec, run: Run, instance: Instance
-) -> Prober:
-    root = pod.shelf.root(container.name)
-    own = [container.termination_path, *run.places, *volumes.paths(container)]
-    target = Target(
-        container=container,
-        run=run.number,
-        command=instance.environment() or Command(argv=(), env={}, cwd=root),
-        places=launching.Places(root, own),
-        mark=instance.mark,
-        host=pod.record.ip if not pod.spec.spec.get("hostNetwork") else HOST_IP,
-        started_at=run.started_at or time.time(),
-        well_at=run.well_at,
-        never=run.never_ready,
-    )
-
-    def complain(kind: str, seen: str) -> None:
-        text = f"{kind.capitalize()} probe failed: {seen}"
-        pod.node.recorder.warning(pod.spec, "Unhealthy", text, container)
-
-    return Prober(kind, target, scaled=pod.node.settings.scaled, tell=pod.hear, complain=complain)
-
-
-def _kill_unhealthy(pod: "Pod", container: ContainerSpec, run: Run, kind: str) -> None:
-    instance = pod.instance(container.name)
-    if instance is None:
-        return
-    text = f"Container {container.name} failed {kind} probe, will be restarted"
-    pod.node.recorder.normal(pod.spec, "Killing", text, container)
-    probe = container.raw[f"{kind}Probe"]
-    grace = float(probe.get("terminationGracePeriodSeconds") or pod.spec.grace)
-    pod.stop_probing(container.name)
-    pod.probers[container.name] = []
-    pod.terminate(run, instance, time.time() + max(grace, 2.0))

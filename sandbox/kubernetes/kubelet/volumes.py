@@ -1,6 +1,7 @@
 """The volumes of a pod as directories, and their mounts as symlinks in a container's root."""
 
 import os
+import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from .spec import ContainerSpec, Json, PodSpec
 from .variables import Lookup, expand, texts
 
 DEFAULT_MODE = 0o644
+# Beside the volumes: what mounts inside of mounts have hidden.
+HIDDEN = ".hidden"
 
 
 class MountError(Exception):
@@ -33,7 +36,10 @@ def mount(container: ContainerSpec, places: Places, folder: Path, env: Mapping[s
     MountError."""
     mounts = sorted(container.raw.get("volumeMounts") or [], key=lambda m: len(m["mountPath"]))
     for entry in mounts:
-        _link(places.place(entry["mountPath"]), _source(entry, folder, env), places.root)
+        source = _source(entry, folder, env)
+        place = places.place(entry["mountPath"])
+        if place.resolve() != source.resolve():
+            _link(place, source, places.root, folder / HIDDEN)
 
 
 def is_memory(volume: Json) -> bool:
@@ -42,6 +48,7 @@ def is_memory(volume: Json) -> bool:
 
 def _fill(pod: PodSpec, volume: Json, place: Path, lookup: Lookup) -> None:
     if "emptyDir" in volume:
+        place.chmod(0o777)
         return
     if source := volume.get("secret"):
         _write_entries(volume["name"], "Secret", source, source.get("secretName"), place, lookup)
@@ -93,20 +100,17 @@ def _source(entry: Json, folder: Path, env: Mapping[str, str]) -> Path:
     return source
 
 
-def _link(place: Path, source: Path, root: Path) -> None:
-    """What lay there in the image is hidden. Inside another mount it belongs to that volume, so
-    only a free place, an empty folder or an older link is taken; else the path is known to the
-    container by its rewritten name alone."""
+def _link(place: Path, source: Path, root: Path, hidden: Path) -> None:
+    """What lay there is hidden. Inside another mount that is seen by everybody who mounts that
+    volume, as the link itself is: a mount within a mount is the one thing that needs a namespace
+    to be nobody else's business."""
     inside = any(p.is_symlink() for p in place.parents if p != root and p.is_relative_to(root))
     place.parent.mkdir(parents=True, exist_ok=True)
-    if inside and place.exists() and not place.is_symlink() and not _is_empty(place):
-        return
+    if inside and place.exists() and not place.is_symlink():
+        hidden.mkdir(exist_ok=True)
+        os.replace(place, hidden / uuid.uuid4().hex)
     remove(place)
     place.symlink_to(source)
-
-
-def _is_empty(place: Path) -> bool:
-    return place.is_dir() and not any(place.iterdir())
 
 
 def paths(container: ContainerSpec) -> Iterable[str]:
