@@ -143,8 +143,8 @@ class RunningPod:
 
     def reason(self, name: str) -> str:
         """Why the container waits, or how it ended."""
-        details: Json = next(iter(self.container(name)["state"].values()), None) or {}
-        return str(details.get("reason", ""))
+        details = [found or {} for found in self.container(name)["state"].values()]
+        return str(details[0].get("reason", "")) if details else ""
 
     def exit_code(self, name: str) -> int | None:
         ended = self.container(name)["state"].get("terminated")

@@ -1,6 +1,7 @@
 """Images that are there, that take their time, and that cannot be had."""
 
 import pytest
+import requests
 
 from sandbox.kubernetes.kubelet.images import InvalidName, parse
 from tests.sandbox.kubelet_cluster import Cluster, Json, RunningPod, shell
@@ -57,6 +58,15 @@ def test_a_pull_fails_in_the_words_of_the_runtime(cluster: Cluster, kind: str, s
     pod.wait_end("Succeeded")  # the next try finds it
     reasons = [reason for reason, _ in pod.events()]
     assert reasons.count("Pulling") >= 1 and "Pulled" in reasons and "Failed" in reasons
+
+
+def test_the_clusters_own_faults_reach_the_node(cluster: Cluster) -> None:
+    rule = {"kind": "image_pull", "name": "^pod$", "image": "busybox:7", "cause": "auth"}
+    for rules in ([rule], []):
+        assert cluster.api.call("PUT", "/sandbox/faults", rules).status_code == 200
+        if rules:
+            pod = run(cluster, "busybox:7")
+    assert "insufficient_scope" in waiting(pod, "ErrImagePull")
 
 
 def test_pulls_that_fail_alternate_between_two_reasons(cluster: Cluster) -> None:
@@ -130,8 +140,6 @@ def test_a_slow_pull_and_a_slow_start_take_their_time(cluster: Cluster) -> None:
 def test_a_bad_fault_is_refused_and_changes_nothing(
     cluster: Cluster, rule: Json, complaint: str
 ) -> None:
-    import requests
-
     cluster.faults({"kind": "oom", "pod": "nobody"})
     answer = requests.put(f"{cluster.node.url}/sandbox/faults", json=[rule], timeout=10)
     assert answer.status_code == 422 and answer.text.startswith(complaint)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +23,10 @@ _GAPS = (14.0, 27.0, 52.0, 103.0, 206.0, 300.0)
 # For so long after a pull the pod says ErrImagePull, then ImagePullBackOff.
 _ERROR_SECONDS = 13.0
 _NEVER = 3600.0
+# The annotation by which the API server of the sandbox passes on its fault `image_pull`: a cause
+# and a regular expression for the image.
+PULL_FAILURE = "sandbox/image-pull-failure"
+_CAUSES = {"not_found": "pull_not_found", "auth": "pull_denied", "network": "pull_network"}
 
 
 class OnNode:
@@ -145,16 +150,17 @@ class Puller:
         return extra + self.settings.draw(self.settings.pull_seconds, what)
 
     def _strike(self, pod: PodSpec, container: ContainerSpec, reference: Reference) -> None:
-        """Raises PullError where a fault says so."""
+        """Raises PullError where a fault of this node or of the cluster says so."""
         names = {"pod": pod.name, "container": container.name, "image": container.image}
-        if rule := self.faults.fire(*PULL, **names):
+        rule = self.faults.fire(*PULL, **names)
+        if kind := rule.kind if rule else _of_cluster(pod, container.image):
             why = {
                 "pull_not_found": f"{reference.full}: not found",
                 "pull_denied": images.DENIED,
                 "pull_unauthorized": images.UNAUTHORIZED,
                 "pull_network": images.refused(reference.host),
                 "pull_no_host": images.no_such_host(reference.host),
-            }[rule.kind]
+            }[kind]
             raise PullError(images.pull_message(reference, why))
 
     def _fail(
@@ -170,3 +176,12 @@ class Puller:
         self.recorder.warning(pod, "Failed", text, container)
         self.recorder.warning(pod, "Failed", "Error: ErrImagePull", container)
         return min(gap, self.settings.scaled(_ERROR_SECONDS))
+
+
+def _of_cluster(pod: PodSpec, image: str) -> str | None:
+    """What the API server's own faults have in store for an image of this pod."""
+    note = (pod.metadata.get("annotations") or {}).get(PULL_FAILURE, "")
+    cause, _, pattern = note.partition(" ")
+    if cause not in _CAUSES or not re.search(pattern, image):
+        return None
+    return _CAUSES[cause]
