@@ -1,6 +1,8 @@
 """python -m sandbox.demo [--tasks N] [--exit] [--port N]"""
 
 import argparse
+import fcntl
+import os
 import secrets
 import shutil
 import signal
@@ -28,8 +30,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    shutil.rmtree(STATE, ignore_errors=True)
-    stack = Stack(_options(options))
+    options.state.parent.mkdir(parents=True, exist_ok=True)
+    with options.state.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            console.print("A demo runs here already: stop it, or give --state another folder.")
+            return 1
+        return _demonstrate(options)
+
+
+def _demonstrate(options: argparse.Namespace) -> int:
+    stack = _fresh(_options(options))
     try:
         return _run(stack, options)
     except KeyboardInterrupt:
@@ -48,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--exit", action="store_true", help="end when they have, with their table")
     parser.add_argument("--port", type=int, default=0, help="of the console (8000, or a free one)")
     parser.add_argument("--timeout", type=float, default=600, help="give up after seconds (600)")
+    folder = "what it leaves behind, emptied at each start (var/demo)"
+    parser.add_argument("--state", type=Path, default=STATE, metavar="FOLDER", help=folder)
     return parser
 
 
@@ -57,10 +71,18 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _options(options: argparse.Namespace) -> Options:
     return Options(
-        state=STATE,
+        state=options.state,
         web_port=options.port or _port(),
         sandbox=("--minute-limit", "0", "--hour-limit", "0"),
     )
+
+
+def _fresh(options: Options) -> Stack:
+    """What a demo that was killed has left running ends before its folder goes."""
+    if (options.state / "cloud").exists():
+        Stack(options).destroy_droplets()
+    shutil.rmtree(options.state, ignore_errors=True)
+    return Stack(options)
 
 
 def _port() -> int:
@@ -76,7 +98,9 @@ def _run(stack: Stack, options: argparse.Namespace) -> int:
         stack.prepare()
         password = secrets.token_urlsafe(9)
         stack.manage("create-admin", "--name", "admin", "--password-stdin", stdin=password)
-        rails = Rails(stack.url, stack.create_api_key(), create_samples(STATE / "repositories"))
+        rails = Rails(
+            stack.url, stack.create_api_key(), create_samples(stack.state / "repositories")
+        )
     with console.status("Starting sandbox, web, controller and background functions …"):
         stack.start()
     began = datetime.now(UTC)
@@ -91,9 +115,13 @@ def _run(stack: Stack, options: argparse.Namespace) -> int:
 
 
 def _say_where(stack: Stack, password: str, key: str) -> None:
-    console.print(f"Console   [bold]{stack.url}/[/bold]   log in as admin / {password}")
-    console.print(f"API       {stack.url}/api/v1/   Authorization: Bearer {key}")
-    console.print(f"Logs      {Path(STATE).relative_to(ROOT)}/log/", highlight=False)
+    """Each on one line, however narrow the window: a key that is broken in two is no key."""
+    for line in (
+        f"Console   [bold]{stack.url}/[/bold]   log in as admin / {password}",
+        f"API       {stack.url}/api/v1/   Authorization: Bearer {key}",
+        f"Logs      {os.path.relpath(stack.state)}/log/",
+    ):
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def _say_verdicts(rails: Rails, wrong: list[str]) -> None:

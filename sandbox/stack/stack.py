@@ -80,6 +80,10 @@ class Stack:
         """Ends everything; droplets last, so that no agent is left behind."""
         for process in reversed(self.processes):
             process.stop()
+        self.destroy_droplets()
+
+    def destroy_droplets(self) -> None:
+        """Also those of a run that was killed without a chance to end them."""
         command = [sys.executable, "-m", "sandbox.digitalocean", *self._cloud_arguments()]
         subprocess.run(
             [*command, "--destroy-all"], cwd=ROOT, env=self.env, capture_output=True, timeout=60
