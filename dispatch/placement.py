@@ -1,5 +1,7 @@
 """Deciding a suite run's backend from what is stored about it, also for those without one."""
 
+from django.db.models import OuterRef, Subquery
+
 from dispatch import backends, routing, wake
 from dispatch.backends import TaskSpec
 from dispatch.models import Assignment, SuiteRun, Task
@@ -64,6 +66,7 @@ def rehome() -> None:
         return
     for suite_run in SuiteRun.objects.filter(backend="")[:BATCH]:
         _settle(suite_run)
+    _follow()
     stranded = Assignment.objects.filter(closed_at=None).exclude(backend__in=[*names, ""])
     for assignment in stranded.select_related("task__suite_run")[:BATCH]:
         _move(assignment)
@@ -81,9 +84,15 @@ def _settle(suite_run: SuiteRun) -> None:
     decision = decide_for(suite_run, spec)
     facts = {name: getattr(decision, name) for name in DECISION_COLUMNS}
     SuiteRun.objects.filter(pk=suite_run.pk, backend="").update(**facts)
-    waiting = Assignment.objects.filter(task__suite_run=suite_run, backend="", closed_at=None)
-    waiting.update(backend=decision.backend)
-    wake.send("queue")
+
+
+def _follow() -> None:
+    """Send what waits without a backend where its suite run goes. Looks at every one: a Task may
+    be accepted in the moment in which its suite run is decided, and we may end in between."""
+    homeless = Assignment.objects.filter(backend="", external_id=None, closed_at=None)
+    decided = SuiteRun.objects.filter(tasks=OuterRef("task_id")).values("backend")
+    if homeless.exclude(task__suite_run__backend="").update(backend=Subquery(decided)):
+        wake.send("queue")
 
 
 def _move(assignment: Assignment) -> None:

@@ -50,3 +50,12 @@ def test_what_has_a_backend_is_left_alone() -> None:
     rehome()
     assert assignment.task.events.count() == 1
     assert backends.entries().keys() == {"fake"}
+
+
+@pytest.mark.usefixtures("fake")
+def test_one_accepted_while_its_suite_run_was_being_decided_follows_it() -> None:
+    """Or left behind by a controller that ended between the two."""
+    late = make_assignment(make_suite_run(backend="fake"))
+    Assignment.objects.filter(pk=late.pk).update(backend="")
+    rehome()
+    assert Assignment.by_id(late.pk).backend == "fake"
