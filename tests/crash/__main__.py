@@ -14,7 +14,7 @@ from types import FrameType
 
 from tests.counts import Counts
 from tests.crash.faults import FAULTS
-from tests.postgres import postgres_bin, throwaway_postgres
+from tests.postgres import PostgresServer, postgres_bin, postgres_server
 
 
 def main() -> int:
@@ -26,10 +26,10 @@ def main() -> int:
     counts = Counts(failed=1)
     with (
         tempfile.TemporaryDirectory(prefix="switchyard-crash-") as folder,
-        _database(options.database, Path(folder)) as url,
+        _database(options.database, Path(folder)) as (url, server),
     ):
         try:
-            _run(Path(folder), url, seed, options)
+            _run(Path(folder), url, server, seed, options)
             counts = Counts(passed=1)
         except AssertionError as error:
             print(f"BROKEN with seed {seed}: {error}", flush=True)
@@ -54,15 +54,21 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 @contextlib.contextmanager
-def _database(kind: str, folder: Path) -> Iterator[str]:
+def _database(kind: str, folder: Path) -> Iterator[tuple[str, PostgresServer | None]]:
     if kind == "sqlite":
-        yield f"sqlite:///{folder / 'switchyard.sqlite3'}?synchronous=OFF"
+        yield f"sqlite:///{folder / 'switchyard.sqlite3'}?synchronous=OFF", None
         return
-    with throwaway_postgres() as url:
-        yield url
+    with postgres_server() as server:
+        yield server.url, server
 
 
-def _run(folder: Path, url: str, seed: int, options: argparse.Namespace) -> None:
+def _run(
+    folder: Path,
+    url: str,
+    server: PostgresServer | None,
+    seed: int,
+    options: argparse.Namespace,
+) -> None:
     os.environ["DATABASE_URL"] = url
     os.environ.setdefault("SWITCHYARD_SECRET_KEY", "only-for-tests")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
@@ -84,6 +90,7 @@ def _run(folder: Path, url: str, seed: int, options: argparse.Namespace) -> None
         patience=600,
         seed=seed,
         faults=tuple(options.faults.split(",")),
+        database=server,
     )
     with Receiver(seed) as receiver:
         run = Run(plan, receiver, log=lambda line: print(line, flush=True))

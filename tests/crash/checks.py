@@ -11,12 +11,14 @@ from tests.crash.receiver import Receiver
 from tests.crash.run import Run
 
 VERDICTS = (Category.PASSED, Category.FAILED)
+LEAST_AS_DEMANDED = 0.75
 
 
 def check(run: Run, rails: Rails, receiver: Receiver) -> Counter[str]:
     """Raises AssertionError naming the first broken promise; else the Tasks by category."""
     nothing_is_lost(rails)
     no_verdict_is_wrong(rails)
+    most_tasks_got_their_verdict(rails)
     nothing_ran_twice_to_a_verdict()
     every_pass_has_its_report()
     every_event_is_numbered()
@@ -44,6 +46,15 @@ def no_verdict_is_wrong(rails: Rails) -> None:
         )
         if task.state == "errored":
             assert task.assignments.count() == 3, f"{task.pk} gave up before its third attempt"
+
+
+def most_tasks_got_their_verdict(rails: Rails) -> None:
+    """A Task whose three agents were killed may end errored; where many do, something else is
+    broken, and a run in which nothing ever passed would have shown nothing at all."""
+    found = dict(Task.objects.values_list("pk", "category"))
+    as_demanded = sum(rails.expected[str(key)] == category for key, category in found.items())
+    least = LEAST_AS_DEMANDED * len(found)
+    assert as_demanded >= least, f"only {as_demanded} of {len(found)} Tasks ended as demanded"
 
 
 def nothing_ran_twice_to_a_verdict() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 import urllib.request
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,15 @@ def cloud_lies(run: "Run") -> str:
     return f"the cloud API goes wrong: {', '.join(rule['kind'] for rule in chosen)}"
 
 
+def restart_database(run: "Run") -> str:
+    """In an orderly way, or as a crash of the server."""
+    if run.plan.database is None:
+        return "there is no database server of our own"
+    number = run.random.choice((signal.SIGINT, signal.SIGKILL))
+    run.plan.database.restart(number)
+    return f"restarted the database with {number.name}"
+
+
 FAULTS: dict[str, Callable[["Run"], str]] = {
     "web": kill_web,
     "controller": kill_controller,
@@ -65,6 +75,7 @@ FAULTS: dict[str, Callable[["Run"], str]] = {
     "agent": kill_agent,
     "outage": cloud_outage,
     "lies": cloud_lies,
+    "database": restart_database,
 }
 # Agents are killed less often: a Task that loses three of them rightly ends errored.
 WEIGHTS = {"web": 3, "controller": 3, "functions": 2, "sandbox": 2, "agent": 2}

@@ -13,6 +13,7 @@ from sandbox.samples import create_samples
 from sandbox.stack import Options, Process, Stack
 from tests.crash import faults
 from tests.crash.receiver import Receiver
+from tests.postgres import PostgresServer
 
 ENDED = {"passed", "failed", "errored", "cancelled"}
 SAMPLES = ("passing", "failing", "passing", "unbuildable", "passing", "unprepared")
@@ -30,7 +31,7 @@ QUICK = {
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """`duration` is how long things are broken, at most, in seconds; `patience` how long the
-    rest may take after that."""
+    rest may take after that. `database` is the server, where it may be restarted."""
 
     state: Path
     database_url: str
@@ -39,6 +40,7 @@ class Plan:
     patience: float = 240.0
     seed: int = 0
     faults: tuple[str, ...] = tuple(faults.FAULTS)
+    database: PostgresServer | None = None
 
 
 @dataclass
