@@ -14,7 +14,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from dispatch import tokens
+from dispatch import prepared, tokens
 from dispatch.models import Assignment
 from dispatch.outcomes import Category
 from dispatch.request_log import unlogged
@@ -39,16 +39,15 @@ MOST_REMEMBERED = 10_000
 logger = logging.getLogger(__name__)
 
 READ = """
-SELECT w.state, w.token_digest, w.last_seen_at > %(stale)s,
-       a.id IS NOT NULL AND a.closed_at IS NULL AND a.external_id = %(external_id)s,
-       a.released_at < %(dead)s
+SELECT w.state, w.token_digest, w.last_seen_at > %s,
+       a.id IS NOT NULL AND a.closed_at IS NULL AND a.external_id = %s,
+       a.released_at < %s
 FROM droplets_worker w LEFT JOIN dispatch_assignment a ON a.id = w.assignment_id
-WHERE w.id = %(worker)s AND w.destroyed_at IS NULL
+WHERE w.id = %s AND w.destroyed_at IS NULL
 """
 MARK = """
-UPDATE droplets_worker SET last_seen_at = %(now)s
-WHERE id = %(worker)s AND destroyed_at IS NULL
-  AND (last_seen_at IS NULL OR last_seen_at <= %(stale)s)
+UPDATE droplets_worker SET last_seen_at = %s
+WHERE id = %s AND destroyed_at IS NULL AND (last_seen_at IS NULL OR last_seen_at <= %s)
 """
 # PostgreSQL does both in one round trip, which is most of what a poll costs.
 MARK_AND_READ = f"WITH seen AS ({MARK}) {READ}"
@@ -104,7 +103,7 @@ def _read(worker_id: UUID, token: str, derived: bool) -> tuple[str, bool]:
     """The Worker's state and whether there is work for it; notes that it was heard. `derived`:
     the token is known to be right, unless the Worker has another (an imported one has)."""
     at_once = derived and connection.vendor == "postgresql"
-    row = _fetch(MARK_AND_READ if at_once else READ, worker_id)
+    row = _fetch(worker_id, and_mark=at_once)
     if row is None:
         raise Refusal(401, UNKNOWN)
     state, digest, fresh, has_work, dead = row
@@ -115,22 +114,18 @@ def _read(worker_id: UUID, token: str, derived: bool) -> tuple[str, bool]:
     return state, has_work
 
 
-def _fetch(statement: str, worker_id: UUID) -> tuple[str, str, bool, bool, bool] | None:
-    now, adapt = timezone.now(), connection.ops.adapt_datetimefield_value
-    native = connection.features.has_native_uuid_field
-    values = {
-        "now": adapt(now),
-        "stale": adapt(now - seen_resolution()),
-        "dead": adapt(now - TOKEN_LIFE_AFTER_RELEASE),
-        "external_id": str(worker_id),
-        "worker": worker_id if native else worker_id.hex,
-    }
+def _fetch(worker_id: UUID, *, and_mark: bool) -> tuple[Any, ...] | None:
+    now = timezone.now()
+    stale = now - seen_resolution()
+    key = worker_id if connection.features.has_native_uuid_field else worker_id.hex
+    read = [stale, str(worker_id), now - TOKEN_LIFE_AFTER_RELEASE, key]
     # Whether the connection still lives shows by itself here; asking first costs as much again.
     connection.health_check_done = True  # type: ignore[attr-defined]
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        row: tuple[str, str, bool, bool, bool] | None = cursor.fetchone()
-        return row
+    if and_mark:
+        rows = prepared.run(MARK_AND_READ, [now, key, stale, *read])
+    else:
+        rows = prepared.run(READ, read)
+    return rows[0] if rows else None
 
 
 def _hand_out(worker_id: UUID) -> list[dict[str, Any]]:
