@@ -13,6 +13,7 @@ from pathlib import Path
 from sandbox.stack.process import Process, ProcessFailed, answers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+CLOUD_TOKEN = "SWITCHYARD_DIGITALOCEAN_TOKEN"
 SECONDS_TO_START = 60.0
 SECONDS_TO_PREPARE = 120.0
 
@@ -118,8 +119,12 @@ class Stack:
         return key
 
     def _python(self, name: str, *arguments: str) -> Process:
+        """Of our processes only the controller gets the cloud's token, as in production."""
         log = self.state / "log" / f"{name}.log"
-        return Process(name, [sys.executable, *arguments], self.env, ROOT, log)
+        env = {key: value for key, value in self.env.items() if key != CLOUD_TOKEN}
+        if name == "controller":
+            env = self.env
+        return Process(name, [sys.executable, *arguments], env, ROOT, log)
 
     def _environment(self) -> dict[str, str]:
         options = self.options
@@ -132,7 +137,7 @@ class Stack:
             "DATABASE_URL": options.database_url
             or f"sqlite:///{self.state / 'switchyard.sqlite3'}?synchronous=NORMAL",
             "SWITCHYARD_DIGITALOCEAN_ENDPOINT": f"http://127.0.0.1:{self.cloud_port}/v2/",
-            "SWITCHYARD_DIGITALOCEAN_TOKEN": self.cloud_token,
+            CLOUD_TOKEN: self.cloud_token,
             "SWITCHYARD_DROPLET_AGENT": "switchyard",
             "SWITCHYARD_DROPLET_USER_DATA": USER_DATA,
             "SWITCHYARD_POOL_IDLE": str(options.idle),

@@ -42,6 +42,16 @@ def running_under(folder: Path) -> list[str]:
     return found
 
 
+def holders_of_the_cloud_token(parent: int) -> list[str]:
+    """Which children have it in their environment. Web holds no credentials of a cloud."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [
+        " ".join(Path(f"/proc/{child}/cmdline").read_text().split("\0")[1:3])
+        for child in children
+        if b"SWITCHYARD_DIGITALOCEAN_TOKEN" in Path(f"/proc/{child}/environ").read_bytes()
+    ]
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     started: list[subprocess.Popen[str]] = []
@@ -87,6 +97,7 @@ def test_ctrl_c_stops_everything(start: Start, tmp_path: Path) -> None:
     demo = start("--tasks", "2")
     read_until(demo, "Everything goes on running")
     assert running_under(tmp_path / "demo" / "cloud")
+    assert holders_of_the_cloud_token(demo.pid) == ["manage.py controller"]
     demo.send_signal(signal.SIGINT)
     assert demo.wait(60) == 130
     assert running_under(tmp_path) == []
