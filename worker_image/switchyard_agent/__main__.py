@@ -1,8 +1,11 @@
-"""Started as `python3 -m switchyard_agent` or as `python3 /path/to/switchyard_agent`."""
+"""Started as `python3 -m switchyard_agent [MODE]` or `python3 /path/to/switchyard_agent [MODE]`."""
 
 import importlib
 import sys
 from pathlib import Path
+
+MODES = {"poll": "poll_mode", "job": "job.mode", "clone": "job.clone", "tools": "job.tools"}
+BAD_SETTINGS = 2
 
 # Started by its path, the folder itself stands first on the path and its modules would have no
 # package: its parent takes that place.
@@ -10,5 +13,9 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 if __name__ == "__main__":
+    mode = sys.argv[1] if len(sys.argv) > 1 else "poll"
+    if mode not in MODES or len(sys.argv) > 2:
+        print(f"{' '.join(sys.argv[1:])}: use one of {', '.join(MODES)}", file=sys.stderr)
+        sys.exit(BAD_SETTINGS)
     package = __package__ or "switchyard_agent"
-    sys.exit(importlib.import_module(f"{package}.poll_mode").main())
+    sys.exit(importlib.import_module(f"{package}.{MODES[mode]}").main())

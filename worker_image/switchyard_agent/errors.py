@@ -50,6 +50,18 @@ class BuildFailed(StepFailed):
     event = "build_failed"
 
 
+class ServiceFailed(StepFailed):
+    """The compose file asks for what there is not."""
+
+    event = "service_failed"
+
+
+class OutOfMemory(StepFailed):
+    """The tests used more than they may, and did not come to a verdict."""
+
+    event = "test_oom"
+
+
 class PreScriptFailed(StepFailed):
     """Told by `pre_script_started` without `pre_script_finished`, as the legacy agent does."""
 

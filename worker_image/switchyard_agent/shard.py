@@ -7,7 +7,7 @@ shuffled with `Random.new(seed)`, cut into consecutive chunks.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from .ruby_random import shuffled
@@ -19,6 +19,11 @@ def spec_files(checkout: Path) -> list[str]:
     """As Ruby's glob gives them: depth first, the entries of a folder by the bytes of their names,
     nothing hidden, no linked folder entered, and whatever ends so, be it a folder."""
     return list(_matches(checkout, "./spec"))
+
+
+def in_order(files: Iterable[str]) -> list[str]:
+    """The same files in the order that `spec_files` would give them in."""
+    return sorted(files, key=lambda path: os.fsencode(path).split(b"/"))
 
 
 def _matches(checkout: Path, folder: str) -> Iterator[str]:

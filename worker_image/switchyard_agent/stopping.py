@@ -7,6 +7,7 @@ import queue
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from types import FrameType
 
 from .errors import Stopped
@@ -43,8 +44,10 @@ class Stop:
     """The request to stop working. The first reason stays; each one shortens the deadline.
     `grace_seconds` is what the processes that run then may still take."""
 
-    def __init__(self, grace_seconds: float) -> None:
-        self._grace_seconds = grace_seconds
+    def __init__(
+        self, grace_seconds: float, last_words: Mapping[str, float] = LAST_WORDS_SECONDS
+    ) -> None:
+        self._grace_seconds, self._last_words = grace_seconds, last_words
         self.deadline = Deadline()
         self.requested = threading.Event()
         self.reason = ""
@@ -53,7 +56,7 @@ class Stop:
     def request(self, reason: str) -> None:
         with self._lock:
             self.reason = self.reason or reason
-        self.deadline.shorten(self._grace_seconds + LAST_WORDS_SECONDS[reason])
+        self.deadline.shorten(self._grace_seconds + self._last_words[reason])
         self.requested.set()
 
     def check(self) -> None:
@@ -61,9 +64,11 @@ class Stop:
             raise Stopped(self.reason)
 
 
-def stop_on_signals(stop: Stop) -> None:
-    """TERM and INT request a stop. A handler may interrupt code that holds the very lock that
-    `request` needs, so it only puts into a queue that allows that, and a thread does the rest."""
+def stop_on_signals(stop: Stop) -> threading.Event:
+    """TERM and INT request a stop; the event says that one came. A handler may interrupt code that
+    holds the very lock that `request` needs, so it only puts into a queue that allows that, and a
+    thread does the rest."""
+    came = threading.Event()
     signals: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -73,7 +78,9 @@ def stop_on_signals(stop: Stop) -> None:
         while True:
             signals.get()
             stop.request("terminated")
+            came.set()
 
     signal.signal(signal.SIGTERM, note)
     signal.signal(signal.SIGINT, note)
     threading.Thread(target=listen, name="signals", daemon=True).start()
+    return came

@@ -45,11 +45,14 @@ class Wire:
     first_backoff_seconds: float
     longest_backoff_seconds: float
 
-    def deliver(self, call: Call) -> bytes:
-        """Raises Refused on a final answer, GaveUp when the deadline passed first."""
+    def deliver(self, call: Call, read: Callable[[bytes], object] = bytes) -> bytes:
+        """Raises Refused on a final answer, GaveUp when the deadline passed first. An answer for
+        which `read` raises Unreachable is none."""
         for pause in self.pauses():
             try:
-                return self.send(call)
+                answer = self.send(call)
+                read(answer)
+                return answer
             except Unreachable as trouble:
                 print(f"{call}: {trouble}; trying again", file=sys.stderr, flush=True)
                 if not self.deadline.sleep(max(pause, trouble.retry_after)):

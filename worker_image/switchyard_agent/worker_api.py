@@ -116,11 +116,9 @@ def _json(method: str, path: str, payload: Mapping[str, Any]) -> Call:
 
 
 def _file(path: str, file: Path, content_type: str) -> Call:
-    name = file.name.encode("ascii", "replace").decode()
-    name = re.sub(r"[^ -~]", "?", name)
-    return Call(
-        method="POST",
-        path=path,
-        body=file,
-        headers={"Content-Type": content_type, "X-Filename": name},
-    )
+    headers = {"Content-Type": content_type, "X-Filename": header_text(file.name)}
+    return Call(method="POST", path=path, body=file, headers=headers)
+
+
+def header_text(text: str) -> str:
+    return re.sub(r"[^ -~]", "?", text.encode("ascii", "replace").decode())
