@@ -29,8 +29,11 @@ def run(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
 def _run_prepared(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     connection.close_if_health_check_failed()
     connection.ensure_connection()
-    with connection.wrap_database_errors:
-        raw = connection.connection
-        raw.prepare_threshold = PREPARE_AFTER
-        with psycopg.Cursor(raw) as cursor:
-            return cursor.execute(sql, parameters).fetchall()
+    raw = connection.connection
+    raw.prepare_threshold = PREPARE_AFTER
+    # Django's wrapper: its errors, and its list of queries where that is kept.
+    wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    bare: Any = psycopg.Cursor(raw)
+    with wrap(bare) as cursor:
+        cursor.execute(sql, parameters)
+        return list(cursor.fetchall())

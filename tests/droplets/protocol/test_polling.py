@@ -49,6 +49,7 @@ def seen_at(agent: Agent) -> datetime | None:
     return Worker.objects.get(pk=agent.worker_id).last_seen_at
 
 
+@pytest.mark.django_db(transaction=True)
 def test_an_empty_poll_costs_one_statement_and_no_write(forgetful: None) -> None:
     agent = idle_agent()
     before = seen_at(agent)
