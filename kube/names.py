@@ -25,12 +25,13 @@ class Names:
     """Gives each name once: `db`, `db-2`, …"""
 
     taken: set[str] = field(default_factory=set)
+    _numbers: dict[str, int] = field(default_factory=dict)
 
     def take(self, text: str) -> str:
         stem = label_of(text)
-        name, number = stem, 1
+        name = stem
         while name in self.taken or name.startswith(SEED):
-            number += 1
+            number = self._numbers[stem] = self._numbers.get(stem, 1) + 1
             name = f"{stem.removeprefix(SEED)}-{number}"
         self.taken.add(name)
         return name

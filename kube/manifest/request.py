@@ -79,7 +79,7 @@ class Times:
 
 def times_of(plan: Plan, request: JobRequest, settings: ManifestSettings) -> Times:
     """The grace is one budget: services end within it, and the agent after them."""
-    wanted = plan.stop_seconds + AGENT_SECONDS
+    wanted = plan.stop_seconds + AGENT_SECONDS if plan.stop_seconds else 0
     grace = max(settings.grace, min(settings.longest_grace, wanted))
     deadline = settings.queue_allowance + request.timeout_seconds + grace
     return Times(grace=grace, deadline=deadline)

@@ -57,21 +57,28 @@ class SecretValues:
     variables: Mapping[str, str]
     secret: str
     texts: dict[str, str] = field(default_factory=dict)
+    _keys: dict[str, str] = field(default_factory=dict)
+    _bytes: int = 0
 
     def container(self, service: str) -> "ContainerValues":
         return ContainerValues(all=self, service=service)
 
-    def keep(self, text: str) -> Json:
-        """A reference to the text in the Secret."""
-        key = next((key for key, known in self.texts.items() if known == text), None)
+    def keep(self, text: str) -> str:
+        """Its key in the Secret. Raises TaskRefused where that would be too large."""
+        key = self._keys.get(text)
         if key is None:
-            key = f"value-{len(self.texts) + 1}"
+            key = self._keys[text] = f"value-{len(self._keys) + 1}"
             self.texts[key] = text
+            self._bytes += len(text.encode())
             self._bound()
-        return {"secretKeyRef": {"name": self.secret, "key": key}}
+        return key
+
+    def source(self, text: str) -> Json:
+        """A reference to the text in the Secret."""
+        return {"secretKeyRef": {"name": self.secret, "key": self.keep(text)}}
 
     def _bound(self) -> None:
-        if sum(len(text.encode()) for text in self.texts.values()) > MOST_BYTES:
+        if self._bytes > MOST_BYTES:
             message = f"what the Task's variables are put into has more than {MOST_BYTES} bytes"
             remedy = "use them in fewer places, or make them shorter"
             problem = Problem(service="", key="environment", message=message, remedy=remedy)
@@ -85,6 +92,7 @@ class ContainerValues:
     all: SecretValues
     service: str
     env: list[Json] = field(default_factory=list)
+    _names: dict[str, str] = field(default_factory=dict)
 
     def variables(self, environment: Mapping[str, Template | None]) -> Iterator[Json]:
         """The container's own environment."""
@@ -94,7 +102,7 @@ class ContainerValues:
             wanted = Template((Variable(name),)) if template is None else template
             text = self._render(f"environment.{name}", wanted)
             if wanted.depends_on(self.all.variables):
-                yield {"name": name, "valueFrom": self.all.keep(text)}
+                yield {"name": name, "valueFrom": self.all.source(text)}
             else:
                 yield {"name": name, "value": escape(text)}
 
@@ -124,12 +132,10 @@ class ContainerValues:
         return f"$({self._name_of(text)})"
 
     def _name_of(self, text: str) -> str:
-        source = self.all.keep(text)
-        for known in self.env:
-            if known["valueFrom"] == source:
-                return str(known["name"])
-        name = f"{VALUE}{len(self.env) + 1}"
-        self.env.append({"name": name, "valueFrom": source})
+        name = self._names.get(text)
+        if name is None:
+            name = self._names[text] = f"{VALUE}{len(self._names) + 1}"
+            self.env.append({"name": name, "valueFrom": self.all.source(text)})
         return name
 
     def _render(self, key: str, template: Template) -> str:

@@ -176,6 +176,8 @@ ATTACHMENT = Keys(
 def check(reader: Reader, keys: Keys) -> None:
     """Notes what is left aside, and tells of what cannot be and of what nobody knows."""
     for key in reader.content:
+        if reader.findings.full:
+            return
         if key in keys.read or key.startswith("x-"):
             continue
         if key in keys.ignored:

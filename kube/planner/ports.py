@@ -11,6 +11,8 @@ from kube.planner.reader import Reader
 RANGE = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 PROTOCOLS = ("tcp", "udp", "sctp")
 HIGHEST = 65535
+# Of one service: each is compared with all others.
+MOST = 100
 # The last part of an image's name → what it listens on where nobody says otherwise.
 USUAL = {
     "elasticsearch": (9200, 9300),
@@ -53,6 +55,10 @@ def read_ports(reader: Reader) -> list[Ports]:
     """What `ports` and `expose` say of the container's side."""
     found = [_published(reader, item) for item in reader.items("ports")]
     found += [_read(reader, "expose", text) for text in reader.texts("expose")]
+    if len(found) > MOST:
+        message = f"has {len(found)} entries with `expose`"
+        reader.problem("ports", message, f"use at most {MOST}, some of them ranges")
+        return []
     return [ports for ports in found if ports]
 
 

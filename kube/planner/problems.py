@@ -18,6 +18,12 @@ class Problem:
     message: str
     remedy: str
 
+    def __post_init__(self) -> None:
+        """What they quote was written by anybody: each is kept on one line, and short."""
+        for name in ("service", "key", "message", "remedy"):
+            longest = LONGEST_QUOTE if name in ("service", "key") else LONGEST
+            object.__setattr__(self, name, plain(getattr(self, name), longest))
+
     def __str__(self) -> str:
         place = f"service {self.service}, {self.key}" if self.service else self.key
         return f"{place}: {self.message}; {self.remedy}"
@@ -51,16 +57,20 @@ class Findings:
     problems: dict[Problem, None] = field(default_factory=dict)
     notes: dict[Note, None] = field(default_factory=dict)
 
+    @property
+    def full(self) -> bool:
+        """Whether nobody would read more: what is costly to look for may be left."""
+        return len(self.problems) >= MOST
+
     def problem(self, service: str, key: str, message: str, remedy: str) -> None:
-        if len(self.problems) < MOST:
-            place = {"service": plain(service), "key": plain(key)}
-            found = Problem(**place, message=message[:LONGEST], remedy=remedy[:LONGEST])
+        if not self.full:
+            found = Problem(service=service, key=key, message=message, remedy=remedy)
             self.problems[found] = None
 
     def note(self, service: str, key: str, message: str) -> None:
         if len(self.notes) < MOST:
-            found = Note(service=plain(service), key=plain(key), message=message[:LONGEST])
-            self.notes[found] = None
+            place = {"service": plain(service), "key": plain(key)}
+            self.notes[Note(**place, message=plain(message, LONGEST))] = None
 
 
 def quote(value: Any) -> str:
@@ -71,10 +81,10 @@ def quote(value: Any) -> str:
     return f"`{plain(text)}`"
 
 
-def plain(text: str) -> str:
+def plain(text: str, longest: int = LONGEST_QUOTE) -> str:
     """On one line, and not too long."""
-    shown = "".join(char if char.isprintable() else "?" for char in text[:LONGEST_QUOTE])
-    return shown + "…" if len(text) > LONGEST_QUOTE else shown
+    shown = "".join(char if char.isprintable() else "?" for char in text[:longest])
+    return shown + "…" if len(text) > longest else shown
 
 
 def _number(value: float) -> str:

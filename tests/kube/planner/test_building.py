@@ -13,7 +13,8 @@ def compose(build: str) -> str:
 @pytest.mark.parametrize(
     ("build", "compose_path", "dockerfile_path", "expected"),
     [
-        ("{context: .., dockerfile: ci/D}", "ci/c.yml", "ci/D", Build(context="", dockerfile="ci/D")),
+        ("{context: .., dockerfile: ci/D}", "ci/c.yml", "ci/D",
+         Build(context="", dockerfile="ci/D")),
         (".", "c.yml", "Dockerfile", Build(context="", dockerfile="Dockerfile")),
         ("./app", "c.yml", "app/Dockerfile", Build(context="app", dockerfile="app/Dockerfile")),
         ("{context: app, dockerfile: ../x/D}", "./c.yml", "./x/D",
