@@ -29,10 +29,12 @@ class Api:
 
     url: str
     token: str
+    session: requests.Session = field(default_factory=requests.Session)
 
     def call(self, method: str, path: str, body: Any = None) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.token}"}
-        return requests.request(method, self.url + path, json=body, headers=headers, timeout=20)
+        url = self.url + path
+        return self.session.request(method, url, json=body, headers=headers, timeout=20)
 
     def get(self, path: str) -> Json:
         answer = self.call("GET", path)
@@ -154,10 +156,13 @@ class RunningPod:
         return "running" in self.container(name)["state"]
 
     def wait(self, condition: Callable[[], object], seconds: float = 20.0) -> None:
-        try:
-            wait_until(condition, seconds)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.status}\n{self.events()}") from None
+        """Looks less often than `wait_until`: each look is a call or two."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                text = f"not true after {seconds:g} s: {condition}"
+                raise AssertionError(f"{text}\n{self.status}\n{self.events()}")
+            time.sleep(0.04)
 
     def wait_end(self, phase: str) -> Json:
         self.wait(lambda: self.phase in ("Succeeded", "Failed"))
@@ -249,8 +254,3 @@ def run_module(
         [sys.executable, "-m", module, *arguments],
         cwd=nodes.ROOT, capture_output=True, text=True, timeout=seconds, check=False,
     )  # fmt: skip
-
-
-def soon(seconds: float) -> float:
-    """A moment by which something must have happened."""
-    return time.monotonic() + seconds

@@ -39,19 +39,20 @@ def main(directory: str) -> int:
     with open(os.path.join(directory, "config.json")) as file:
         config = json.load(file)
     wakeups = _wake_on_children()
-    reader, writer = os.pipe()
+    outputs = [os.pipe(), os.pipe()]
     try:
-        pid = _start(config, writer)
+        pid = _start(config, [writer for _, writer in outputs])
     except OSError as error:
         why = _refusal(config, error)
         _write(directory, "exit.json", {"exit_code": _CANNOT_START, "error": why, "at": None})
         return 0
     finally:
-        os.close(writer)
+        for _, writer in outputs:
+            os.close(writer)
     _write(directory, "main.json", {"pid": pid, "started": _ticks(pid), "at": time.time()})
     with contextlib.suppress(OSError):  # who started this may have been killed meanwhile
         os.write(1, b"started\n")
-    code = _attend(pid, reader, wakeups, directory)
+    code = _attend(pid, [reader for reader, _ in outputs], wakeups, directory)
     _write(directory, "exit.json", {"exit_code": code, "error": None, "at": time.time()})
     return 0
 
@@ -88,11 +89,11 @@ def _wake_on_children() -> int:
     return reader
 
 
-def _start(config: dict[str, Any], writer: int) -> int:
+def _start(config: dict[str, Any], writers: list[int]) -> int:
     os.chdir(config["cwd"])
     nothing = os.open(os.devnull, os.O_RDONLY)
     actions = [(os.POSIX_SPAWN_DUP2, nothing, 0)]
-    actions += [(os.POSIX_SPAWN_DUP2, writer, stream) for stream in (1, 2)]
+    actions += [(os.POSIX_SPAWN_DUP2, writer, stream) for stream, writer in enumerate(writers, 1)]
     program = _find(config["argv"][0], config["env"].get("PATH", ""))
     return os.posix_spawn(
         program, config["argv"], config["env"],
@@ -121,25 +122,32 @@ def _refusal(config: dict[str, Any], error: OSError) -> str:
     return f'exec: "{name}": executable file not found in $PATH'
 
 
-def _attend(pid: int, reader: int, wakeups: int, directory: str) -> int:
+def _attend(pid: int, readers: list[int], wakeups: int, directory: str) -> int:
     """Keep the log until process 1 has ended and all the others are gone. The exit code, 128 + N
     where signal N ended it."""
     code = None
     with open(os.path.join(directory, "log"), "ab", buffering=0) as file:
-        log = _Log(file)
-        sources = [reader, wakeups]
+        names = (b"stdout", b"stderr")
+        streams = {r: _Stream(name, file) for r, name in zip(readers, names, strict=True)}
         while code is None:
-            ready = select.select(sources, [], [], 60)[0]
-            if reader in ready and not log.take(reader):
-                sources.remove(reader)
+            ready = select.select([*streams, wakeups], [], [], 60)[0]
+            _take(streams, ready)
             if wakeups in ready:
                 os.read(wakeups, 1024)
             code = _reap(pid)
         _kill_rest()
-        while reader in sources and select.select([reader], [], [], 0)[0] and log.take(reader):
-            pass
-        log.end()
+        while ready := select.select([*streams], [], [], 0)[0]:
+            _take(streams, ready)
+        for stream in streams.values():
+            stream.end()
     return code if code >= 0 else 128 - code
+
+
+def _take(streams: dict[int, "_Stream"], ready: list[int]) -> None:
+    """What there is to read; a stream that has ended is forgotten."""
+    for reader in [reader for reader in streams if reader in ready]:
+        if not streams[reader].take(reader):
+            streams.pop(reader).end()
 
 
 def _reap(main_pid: int) -> int | None:
@@ -182,11 +190,11 @@ def _children() -> Iterator[int]:
             continue
 
 
-class _Log:
+class _Stream:
     """Lines as `TIME stdout F text`; P instead of F where the line goes on, or never ended."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, name: bytes, file: BinaryIO) -> None:
+        self._name, self._file = name, file
         self._rest = b""
 
     def take(self, reader: int) -> bool:
@@ -203,12 +211,13 @@ class _Log:
     def end(self) -> None:
         if self._rest:
             self._write(self._entry(self._rest, b"P"))
+            self._rest = b""
 
     def _entry(self, line: bytes, tag: bytes) -> bytes:
         now = time.time()
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
         stamp = f"{moment}.{int(now % 1 * 1e9):09d}Z"
-        return stamp.encode() + b" stdout " + tag + b" " + line + b"\n"
+        return b" ".join((stamp.encode(), self._name, tag, line)) + b"\n"
 
     def _write(self, data: bytes) -> None:
         while data:
