@@ -138,6 +138,12 @@ def usd(value: Decimal | float | None) -> SafeString | str:
 
 
 @register.filter
+def ending(name: str) -> str:
+    """A long name's last characters, which tell it from others."""
+    return name if len(name) <= 24 else f"…{name[-12:]}"
+
+
+@register.filter
 def words(value: str) -> str:
     """A name from the code as words: agent_lost, task.running."""
     return value.replace("_", " ")

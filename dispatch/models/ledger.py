@@ -27,6 +27,7 @@ class DropletLife(models.Model):
     end_reason = models.CharField(max_length=200, blank=True)
 
     class Meta:
+        verbose_name_plural = "droplet lives"
         indexes = [models.Index(fields=["created_at"], name="droplet_lives_by_creation")]
 
     def __str__(self) -> str:
@@ -44,6 +45,9 @@ class AuditEntry(models.Model):
     before = models.JSONField(null=True, encoder=DjangoJSONEncoder)
     after = models.JSONField(null=True, encoder=DjangoJSONEncoder)
     reason = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
 
     def __str__(self) -> str:
         return f"{self.action} {self.subject}"

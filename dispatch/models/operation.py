@@ -58,3 +58,6 @@ class BackendStatus(models.Model):
     failures = models.PositiveIntegerField(default=0)
     message = models.TextField(blank=True)
     checked_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name_plural = "backend statuses"

@@ -136,7 +136,7 @@ def test_a_task_s_page_leads_to_its_worker(console: Client) -> None:
     assert assignment is not None
     page = console.get(reverse("console:task", args=[assignment.task_id])).content.decode()
     url = reverse("droplets:worker", args=[worker.pk])
-    assert f'<a href="{url}">{worker.name}</a>' in page
+    assert f'<a href="{url}" title="{worker.name}">' in page
 
 
 def test_a_worker_drains_with_a_reason(console: Client) -> None:
