@@ -4,18 +4,20 @@ Their pods are Running as soon as they are bound, and gone as soon as they are d
 end by themselves, so whoever wants an end writes it into the pod's status.
 """
 
-from ..clock import iso, iso_micro
+from ..clock import iso, iso_micro, parse_time
 from ..cluster import Cluster
 from ..objects import DeleteOptions, create, delete
 from ..resources import LEASES, NODES, PODS
 from ..settings import VERSION
 from ..store import Change, Key, Object, Version
+from . import hollow_pods
 from .conditions import set_condition
 from .index import node_name
 from .nodes import LEASES as LEASE_NAMESPACE
 from .queue import Queue
 
 ANNOTATION = "sandbox/hollow"
+_LOOK_SECONDS = 1.0  # at a pod whose image cannot be pulled
 _HEARTBEATS = 4  # in the time that a silent node is given
 
 
@@ -106,43 +108,17 @@ class HollowNodes:
             self._run(pod)
 
     def _run(self, pod: Version) -> None:
-        now, obj = iso(self._cluster.now()), pod.copy()
-        status, spec = obj["status"], obj["spec"]
-        status |= {"phase": "Running", "startTime": now, "podIP": "127.0.0.1"}
-        for kind in ("Initialized", "ContainersReady", "Ready"):
-            condition = {"type": kind, "status": "True", "lastProbeTime": None}
-            set_condition(obj, {**condition, "lastTransitionTime": now})
-        status["containerStatuses"] = [_running(c, now) for c in spec["containers"]]
-        if spec.get("initContainers"):
-            status["initContainerStatuses"] = [
-                _running(c, now) if c.get("restartPolicy") == "Always" else _completed(c, now)
-                for c in spec["initContainers"]
-            ]
-        self._store.write("pods", obj)
+        obj, now = pod.copy(), iso(self._cluster.now())
+        if failure := hollow_pods.pull_failure(pod):
+            started = pod.obj["status"].get("startTime") or now
+            waiting = hollow_pods.waiting(failure, self._cluster.now() - parse_time(started))
+            hollow_pods.be_pending(obj, started, failure, waiting)
+            self._queue.add_at(self._cluster.now() + _LOOK_SECONDS, pod.key)
+        else:
+            hollow_pods.be_running(obj, now)
+        if obj != pod.obj:
+            self._store.write("pods", obj)
 
 
 def _is_hollow(node: Version) -> bool:
     return ANNOTATION in (node.meta.get("annotations") or {})
-
-
-def _container(container: Object, state: Object) -> Object:
-    return {
-        "name": container["name"],
-        "image": container["image"],
-        "imageID": f"sandbox/{container['image']}",
-        "containerID": f"hollow://{container['name']}",
-        "restartCount": 0,
-        "lastState": {},
-        "state": state,
-    }
-
-
-def _running(container: Object, now: str) -> Object:
-    whole = _container(container, {"running": {"startedAt": now}})
-    return {**whole, "ready": True, "started": True}
-
-
-def _completed(container: Object, now: str) -> Object:
-    ended = {"exitCode": 0, "reason": "Completed", "startedAt": now, "finishedAt": now}
-    whole = _container(container, {"terminated": ended})
-    return {**whole, "ready": True, "started": False}

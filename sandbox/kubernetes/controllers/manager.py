@@ -6,6 +6,7 @@ from .bootstrap import bootstrap
 from .garbage import GarbageCollector
 from .hollow import HollowNodes
 from .jobs import JobController
+from .losses import Losses
 from .namespaces import NamespaceController
 from .nodes import NodeController
 from .quotas import QuotaController
@@ -25,6 +26,7 @@ class ControllerManager:
             QuotaController(cluster),
             Ageing(cluster),
             HollowNodes(cluster),
+            Losses(cluster),
         )
 
     def start(self) -> None:
