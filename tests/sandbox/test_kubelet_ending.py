@@ -66,11 +66,11 @@ def test_once_the_budget_is_used_up_all_are_asked_and_killed_two_seconds_later(
     note.touch()
     (pod.folder / "volumes" / "shared" / "agent").symlink_to(note)
     began = time.time()
-    pod.delete(grace=3)
+    pod.delete(grace=1)
     pod.wait(lambda: note.read_text())
     pod.wait_gone()
     told, over = asked_at(tmp_path, "agent")[0] - began, time.time() - began
-    assert 2.5 < told < 4.5 and told + 1.5 < over < told + 6
+    assert 0.8 < told < 2.5 and told + 1.5 < over < told + 5
 
 
 def test_a_program_that_does_not_listen_is_not_ended_by_term(cluster: Cluster) -> None:
@@ -124,12 +124,11 @@ def test_a_pod_ends_at_its_own_deadline(cluster: Cluster) -> None:
 def test_a_pod_is_evicted_when_a_volume_holds_more_than_it_may(cluster: Cluster) -> None:
     pod = cluster.run(
         volumes=[{"name": "shared", "emptyDir": {"sizeLimit": "1Mi"}}],
-        containers=[shell(f"head -c 3000000 /dev/zero > /shared/x; {DEAF}", **MOUNT)],
+        containers=[shell(f"head -c 3000000 /dev/zero > /shared/x; {STAYS}", **MOUNT)],
     )
     status = pod.wait_end("Failed")
     assert status["reason"] == "Evicted"
     assert status["message"] == 'Usage of EmptyDir volume "shared" exceeds the limit "1Mi". '
-    assert pod.exit_code("main") == 137
     disruption = pod.condition("DisruptionTarget")
     assert (disruption["status"], disruption["reason"]) == ("True", "TerminationByKubelet")
 

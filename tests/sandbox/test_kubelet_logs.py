@@ -82,7 +82,10 @@ def test_the_log_of_the_run_before_can_be_asked_for(cluster: Cluster) -> None:
 
 
 def test_a_container_that_has_not_begun_has_no_log_yet(cluster: Cluster) -> None:
-    pod = cluster.run(initContainers=[shell("sleep 60", "wait")], containers=[shell("true")])
+    pod = cluster.run(
+        initContainers=[shell("trap 'exit 0' TERM; while :; do sleep 0.05; done", "wait")],
+        containers=[shell("true")],
+    )
     pod.wait_running("wait")
     answer = cluster.api.call("GET", f"{pod.path}/log?container=main")
     assert answer.status_code == 400

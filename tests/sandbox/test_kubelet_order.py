@@ -69,7 +69,7 @@ def test_a_failing_init_container_fails_the_pod_and_ends_its_sidecars_at_once(
 
 def test_a_failing_sidecar_is_started_again_for_ever_with_growing_pauses(cluster: Cluster) -> None:
     pod = cluster.run(
-        initContainers=[sidecar("echo run; sleep 0.05; exit 3", "service"), shell("sleep 60", "b")],
+        initContainers=[sidecar("echo run; sleep 0.05; exit 3", "service"), shell(FOREVER, "b")],
         containers=[shell("true")],
     )
     pod.wait(lambda: pod.container("service").get("restartCount", 0) >= 2)

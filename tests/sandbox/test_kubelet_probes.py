@@ -11,7 +11,8 @@ STAYS = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
 MOUNT: dict[str, Any] = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
 SHARED: dict[str, Any] = {"volumes": [{"name": "shared", "emptyDir": {}}]}
 SERVER = """
-import http.server, os
+import http.server, os, signal
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200 if self.path == "/well" else 503)
@@ -83,7 +84,7 @@ def test_a_server_is_asked_at_the_pods_address(cluster: Cluster, action: str) ->
         "readinessProbe": {action: more, "periodSeconds": 1},
         **MOUNT,
     }
-    pod = cluster.run(**SHARED, terminationGracePeriodSeconds=0, containers=[container])
+    pod = cluster.run(**SHARED, containers=[container])
     pod.wait_event("Unhealthy", "connection refused")
     pod.wait(lambda: pod.condition("Ready").get("status") == "True")
 

@@ -102,7 +102,7 @@ def test_while_the_kubelet_is_away_containers_run_on_and_nobody_hears_of_them(
 ) -> None:
     pod = own_cluster.run(containers=[shell("echo begun; sleep 0.5; exit 0")])
     pod.wait_running()
-    assert own_cluster.order("away", seconds=3).status_code == 200
+    assert own_cluster.order("away", seconds=1.5).status_code == 200
     wait_until(lambda: (pod.folder / "containers" / "main" / "0" / "exit.json").exists())
     assert pod.runs("main")
     pod.wait_end("Succeeded")
