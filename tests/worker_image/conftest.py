@@ -16,7 +16,10 @@ import pytest
 
 from sandbox.samples import Sample, create_samples
 from tests.waiting import wait_until
+from tests.worker_image.agent_plane import AgentPlane
+from tests.worker_image.busyboxes import make_busybox
 from tests.worker_image.control_plane import ControlPlane
+from tests.worker_image.pods import Pod
 
 ROOT = Path(__file__).resolve().parents[2]
 AGENT = ROOT / "worker_image" / "switchyard_agent"
@@ -97,6 +100,34 @@ def launch(plane: ControlPlane, work_dir: Path, **env: str) -> Agent:
         text=True,
     )
     return Agent(process=process, work_dir=work_dir)
+
+
+@pytest.fixture
+def plane() -> Iterator[AgentPlane]:
+    found = AgentPlane()
+    found.start()
+    yield found
+    found.stop()
+
+
+MakePod = Callable[..., Pod]
+
+
+@pytest.fixture
+def make_pod(plane: AgentPlane, tmp_path: Path) -> Iterator[MakePod]:
+    """Makes pods for the plane's work order; what is left of them is killed at the end."""
+    pods: list[Pod] = []
+    (tmp_path / "machine").mkdir()
+    busybox = make_busybox("machine", tmp_path / "machine")
+
+    def make(plane: AgentPlane = plane, **facts: Any) -> Pod:
+        pods.append(Pod(plane, tmp_path / f"pod-{len(pods)}", busybox, **facts))
+        return pods[-1]
+
+    yield make
+    for pod in pods:
+        (pod.ctl / "stop").touch()
+        pod.end()
 
 
 @pytest.fixture(scope="session")

@@ -108,11 +108,13 @@ def read_image(job: Job) -> ImageConfig:
 
 
 def surroundings_of(job: Job, found: ImageConfig) -> Surroundings:
-    planned = job.plan.entrypoint
-    from_files = env_files.read_env_files(job.plan, job.settings.checkout, job.settings.secrets)
+    """A shell drops variables that it cannot name, so those of the Task are given once more."""
+    planned, task = job.plan.entrypoint, job.settings.secrets
+    dropped = {name: text for name, text in task.items() if not scripts.fits(name)}
+    from_files = env_files.read_env_files(job.plan, job.settings.checkout, task)
     return Surroundings(
         entrypoint=found.entrypoint if planned is None else planned,
-        variables={**from_files, **suite.variables(job.order)},
+        variables={**dropped, **from_files, **suite.variables(job.order)},
     )
 
 

@@ -12,7 +12,16 @@ import time
 import traceback
 from typing import Any
 
-from ..errors import BadSettings, BadWorkOrder, GaveUp, Refused, StepFailed, Stopped, TimedOut
+from ..errors import (
+    BadSettings,
+    BadWorkOrder,
+    GaveUp,
+    PreScriptFailed,
+    Refused,
+    StepFailed,
+    Stopped,
+    TimedOut,
+)
 from ..stopping import LAST_WORDS_SECONDS, Stop, stop_on_signals
 from ..wire import Wire
 from ..work_order import WorkOrder
@@ -167,6 +176,8 @@ def work(job: Job) -> bool:
     except TimedOut as end:
         job.stop_steps()
         job.tell("timed_out", f"{end}: {job.order.timeout_seconds} seconds from the claim")
+    except PreScriptFailed as failure:
+        job.tell("pre_script_failed", str(failure))
     except StepFailed as failure:
         job.tell(failure.event or "agent_error", str(failure))
     except Exception as bug:  # whatever it is, the control plane must hear of it

@@ -41,7 +41,7 @@ class Surroundings:
 
     def prelude(self) -> str:
         """Defines `run` for a command's words, and `in_shell` for a shell's."""
-        odd = [f"{name}={text}" for name, text in self.variables.items() if not _fits(name)]
+        odd = [f"{name}={text}" for name, text in self.variables.items() if not fits(name)]
         before = [BOX, "env", *map(shlex.quote, odd)] if odd else []
         words = " ".join([*before, *map(shlex.quote, self.entrypoint), '"$@"'])
         return f"{_exports(self.variables)}run() {{ {words}; }}\n{IN_SHELL}"
@@ -125,10 +125,10 @@ def _assign(name: str, place: str) -> str:
 
 
 def _exports(variables: Mapping[str, str]) -> str:
-    fitting = {name: text for name, text in variables.items() if _fits(name)}
+    fitting = {name: text for name, text in variables.items() if fits(name)}
     return "".join(f"export {name}={shlex.quote(text)}\n" for name, text in fitting.items())
 
 
-def _fits(name: str) -> bool:
+def fits(name: str) -> bool:
     """A name that the shell can export."""
     return IDENTIFIER.fullmatch(name) is not None
