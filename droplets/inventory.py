@@ -14,6 +14,7 @@ from droplets.cloud import Cloud, Droplet
 from droplets.config import config
 from droplets.models import Orphan, Worker, WorkerState
 from droplets.pool import adopt, health
+from droplets.silence import agents_reach_us
 
 RUNNING = (WorkerState.PROVISIONING, WorkerState.IDLE, WorkerState.BUSY)
 
@@ -34,11 +35,14 @@ def compare() -> None:
 
 
 def give_up_unready() -> None:
-    """Workers whose agent did not call within the boot timeout. Imported ones wait for ever:
-    their droplets were not made by us and may still serve somebody else."""
+    """Workers whose agent did not call within the boot timeout, although it could have. Imported
+    ones wait for ever: their droplets were not made by us and may still serve somebody else."""
     before = timezone.now() - timedelta(seconds=config().boot_timeout)
     rows = Worker.standing().filter(state=WorkerState.PROVISIONING, created_at__lt=before)
-    for worker in rows.filter(imported=False):
+    late = list(rows.filter(imported=False))
+    if not late or not agents_reach_us(config().api_host):
+        return
+    for worker in late:
         worker.lose("its agent did not call in time after the boot")
 
 

@@ -146,10 +146,12 @@ class Worker(models.Model):
     def lose(self, reason: str, category: str = Category.DROPLET_LOST) -> bool:
         """Give it up: what it had not been handed goes back into the queue, what it had been
         handed ends under the category, and the pool destroys the droplet."""
-        assignment = self.live_assignment()
         with transaction.atomic():
             if not Worker.move(self.pk, WorkerState.LOST, reason=reason):
                 return False
+            # It may have been given one since this object was read.
+            self.refresh_from_db(fields=["assignment_id"])
+            assignment = self.live_assignment()
             if assignment and assignment.withdraw(reason):
                 Worker.objects.filter(pk=self.pk).update(assignment_id=None)
             elif assignment:

@@ -19,10 +19,10 @@ from droplets.models import Worker, WorkerState
 ANSWER_SECONDS = 3.0
 
 
-def _agents_reach_us() -> bool:
+def agents_reach_us(api_host: str) -> bool:
     """Whether a web process answers where the agents call."""
     try:
-        return requests.get(f"{config().api_host}/livez", timeout=ANSWER_SECONDS).ok
+        return requests.get(f"{api_host}/livez", timeout=ANSWER_SECONDS).ok
     except requests.RequestException:
         return False
 
@@ -51,7 +51,7 @@ class Watch:
         """Note since when agents can be heard without a break."""
         standing = Worker.standing()
         heard = standing.filter(last_seen_at__gt=now - silence / 2).exists()
-        if not heard and not (standing.exists() and _agents_reach_us()):
+        if not heard and not (standing.exists() and agents_reach_us(config().api_host)):
             self._hearing_since = None
         elif self._hearing_since is None:
             self._hearing_since = now

@@ -42,8 +42,10 @@ class Reconciling:
         if self._health.resting:
             return
         try:
-            for batch in _batches(Assignment.held(self.backend)):
-                self._stop_all(list(self._settle(batch)))
+            batches = list(_batches(Assignment.held(self.backend)))
+            stopped = [self._stop_all(list(self._settle(batch))) for batch in batches]
+            if stopped and all(stopped):
+                self._health.answered()
         except Unavailable as error:
             self._health.failed(error)
 
@@ -58,23 +60,26 @@ class Reconciling:
             if sighting and settle(assignment, sighting):
                 yield assignment
 
-    def _stop_all(self, assignments: list[Assignment]) -> None:
+    def _stop_all(self, assignments: list[Assignment]) -> bool:
+        """Whether all of these calls worked."""
         if not assignments:
-            return
+            return True
         if self._pool is None:
             prefix = f"stop {self.backend}"
             self._pool = ThreadPoolExecutor(settings.BACKEND_THREADS, thread_name_prefix=prefix)
-        list(self._pool.map(self._stop, assignments))
+        return all(list(self._pool.map(self._stop, assignments)))
 
-    def _stop(self, assignment: Assignment) -> None:
+    def _stop(self, assignment: Assignment) -> bool:
         close_old_connections()
         try:
             backends.get(self.backend).stop(assignment)
+            return True
         except Unavailable as error:
             self._health.failed(error)
         except Exception:
             ids = {"task": str(assignment.task_id), "assignment": str(assignment.pk)}
             logger.exception("Stopping failed", extra=ids)
+        return False
 
 
 def settle(assignment: Assignment, sighting: Sighting) -> bool:

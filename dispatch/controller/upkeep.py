@@ -17,15 +17,22 @@ RETENTION_EVERY = timedelta(hours=6)
 
 
 def enforce_timeouts() -> None:
-    """The agent ends its Task by itself; this is for the one that does not."""
+    """The agent ends its Task by itself; this is for the one that does not, and for the one that
+    was handed a Task and never took it up."""
     grace = timedelta(seconds=settings.DEADLINE_GRACE_SECONDS)
     for assignment in Assignment.overdue(timezone.now(), grace).select_related("task"):
-        minutes = assignment.task.timeout_seconds / 60
-        sentence = (
-            f"The Task ran longer than its timeout of {minutes:g} minutes: "
-            "raise it, or split the suite further."
-        )
-        assignment.close(Category.TIMEOUT, sentence)
+        if assignment.claimed_at is None:
+            assignment.close(Category.AGENT_LOST, "The agent never took up what it was handed.")
+        else:
+            assignment.close(Category.TIMEOUT, _too_long(assignment))
+
+
+def _too_long(assignment: Assignment) -> str:
+    minutes = assignment.task.timeout_seconds / 60
+    return (
+        f"The Task ran longer than its timeout of {minutes:g} minutes: "
+        "raise it, or split the suite further."
+    )
 
 
 def probe_functions() -> None:

@@ -160,17 +160,20 @@ class Assignment(models.Model):
         return True
 
     def deliver(self) -> bool:
-        """Mark the work order as handed out: from now on it may be running. False where it is
-        not placed any more where this object saw it."""
+        """Mark the work order as handed out: from now on it may be running, and has the Task's
+        timeout to be claimed. False where it is not placed any more where this object saw it."""
+        now = timezone.now()
         here = Q(delivered_at=None, external_id=self.external_id)
-        return self._update(here, delivered_at=timezone.now())
+        return self._update(here, delivered_at=now, deadline_at=self._deadline(now))
+
+    def _deadline(self, start: datetime) -> datetime:
+        return start + timedelta(seconds=self.task.timeout_seconds)
 
     def claim(self, instance: str) -> bool:
         """The first instance wins; the Task is running and its timeout starts."""
         now = timezone.now()
-        deadline = now + timedelta(seconds=self.task.timeout_seconds)
         with transaction.atomic():
-            changes = {"claimed_at": now, "heard_at": now, "deadline_at": deadline}
+            changes = {"claimed_at": now, "heard_at": now, "deadline_at": self._deadline(now)}
             if not self._update(Q(claimed_at=None), instance=instance, **changes):
                 return False
             self.move_task(TaskState.RUNNING, backend=self.backend)
@@ -255,7 +258,7 @@ class Assignment(models.Model):
 
     @classmethod
     def overdue(cls, now: datetime, grace: timedelta) -> "models.QuerySet[Self]":
-        """Live ones whose Task's timeout, counted from the claim, is over by `grace`."""
+        """Live ones whose deadline, the Task's timeout after the claim, is over by `grace`."""
         return cls.objects.filter(closed_at=None, deadline_at__lt=now - grace)
 
     @classmethod

@@ -2,15 +2,17 @@
 
 import dataclasses
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from dispatch.models import Assignment, AuditEntry, DropletLife
-from droplets import inventory, pool
+from droplets import dispatcher, inventory, pool
 from droplets.cloud import Cloud
 from droplets.config import Config
 from droplets.models import PoolRequest, Worker, WorkerState
+from sandbox.stack.stack import free_port
 from tests.droplets.conftest import SandboxCloud
 from tests.droplets.factories import make_worker
 from tests.factories import make_assignment
@@ -160,8 +162,6 @@ def test_a_worker_that_was_lost_undelivered_frees_its_assignment_for_another() -
     worker, assignment = busy_worker(delivered=False)
     assert worker.lose("silent")
     other = make_worker(ready_at=timezone.now())
-    from droplets import dispatcher
-
     assert dispatcher.claim(Assignment.by_id(assignment.pk)) == other.pk
     assert Assignment.by_id(assignment.pk).number == 1
 
@@ -173,10 +173,17 @@ def test_a_worker_that_is_lost_with_a_task_in_hand_ends_that_attempt() -> None:
     assert Assignment.objects.get(task=assignment.task, closed_at=None).number == 2
 
 
-def test_workers_whose_agent_never_calls_are_given_up(
-    settings_of_droplets: Config, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("reachable,state", [(True, "lost"), (False, "provisioning")])
+def test_workers_whose_agent_never_calls_are_given_up_if_it_could_have(
+    settings_of_droplets: Config,
+    live_server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    reachable: bool,
+    state: str,
 ) -> None:
-    config = dataclasses.replace(settings_of_droplets, boot_timeout=60)
+    url = live_server.url if reachable else f"http://127.0.0.1:{free_port()}"
+    config = dataclasses.replace(settings_of_droplets, boot_timeout=60, api_host=url)
     monkeypatch.setattr(inventory, "config", lambda: config)
     old = timezone.now() - timedelta(seconds=61)
     silent = make_worker(WorkerState.PROVISIONING, created_at=old)
@@ -184,4 +191,13 @@ def test_workers_whose_agent_never_calls_are_given_up(
     inventory.give_up_unready()
     for worker in (silent, imported):
         worker.refresh_from_db()
-    assert (silent.state, imported.state) == (WorkerState.LOST, WorkerState.PROVISIONING)
+    assert (silent.state, imported.state) == (state, WorkerState.PROVISIONING)
+
+
+def test_a_worker_that_is_lost_just_after_it_was_given_a_task_gives_it_back() -> None:
+    read_before = make_worker(ready_at=timezone.now())
+    assignment = make_assignment()
+    assert dispatcher.claim(assignment) == read_before.pk
+    assert read_before.lose("silent")
+    again = Assignment.by_id(assignment.pk)
+    assert (again.live, again.external_id, again.number) == (True, None, 1)

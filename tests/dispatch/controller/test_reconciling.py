@@ -6,7 +6,7 @@ from dispatch.backends import Unavailable
 from dispatch.controller import health
 from dispatch.controller.reconciling import Reconciling
 from dispatch.fake import FakeBackend
-from dispatch.models import Assignment, Task
+from dispatch.models import Assignment, BackendStatus, Task
 from dispatch.outcomes import Category
 from tests.dispatch.controller.conftest import queued
 from tests.waiting import wait_until
@@ -80,3 +80,16 @@ def test_a_stop_that_fails_is_repeated(fake: FakeBackend) -> None:
     reconcile()
     reconcile()
     assert Assignment.by_id(assignment.pk).released_at is not None
+
+
+def test_a_pass_in_which_everything_worked_shows_the_backend_available_again(
+    fake: FakeBackend,
+) -> None:
+    running(fake)
+    fake.error = Unavailable("timeout")
+    reconcile()
+    assert BackendStatus.objects.get(name="fake").unavailable_since is not None
+    fake.error = None
+    wait_until(lambda: not health.of("fake").resting)
+    reconcile()
+    assert BackendStatus.objects.get(name="fake").unavailable_since is None
