@@ -39,16 +39,18 @@ NAMES = [
 WORDS = [
     "", " ", "x", "db", "postgres:17", "..", "../..", "./a", "./a:/b", "db:/b:ro", "/a", "/", "~",
     "~/x:/y", "8080:80", "1-5:1-5", "99999", "0", "-1", "1.5", "5s", "1h30m", "512m", "1e9", "yes",
-    "true", "no", "null", "root", "1000:1000", "${X}", "$X", "${X:-y}", "${X:?z}", "${X", "$$X", "$",
-    "service_healthy", "service_completed_successfully", "KEY=value", "KEY", "a && b", "'", "a 'b c'",
-    "CMD-SHELL", "NONE", "CMD", "bind", "volume", "tmpfs", "\x00", "\u2028", "\ud800", "\U0001f600",
-    ".env", "host", "127.0.0.1", "a:10.0.0.1", "host-gateway", "linux/amd64", "<<", "*a", "x" * 300,
+    "true", "no", "null", "root", "1000:1000", "${X}", "$X", "${X:-y}", "${X:?z}", "${X", "$$X",
+    "$", "service_healthy", "service_completed_successfully", "KEY=value", "KEY", "a && b", "'",
+    "a 'b c'", "CMD-SHELL", "NONE", "CMD", "bind", "volume", "tmpfs", "\x00", "\u2028", "\ud800",
+    "\U0001f600", ".env", "host", "127.0.0.1", "a:10.0.0.1", "host-gateway", "linux/amd64", "<<",
+    "*a", "x" * 300,
 ]  # fmt: skip
 KEYS = [
     *READ, *IGNORED, *REFUSED, "services", "volumes", "networks", "context", "dockerfile", "args",
     "target", "source", "type", "read_only", "test", "interval", "retries", "disable", "condition",
     "required", "path", "format", "aliases", "external", "driver", "driver_opts", "o", "resources",
-    "limits", "reservations", "memory", "replicas", "published", "protocol", "size", "subpath", "<<",
+    "limits", "reservations", "memory", "replicas", "published", "protocol", "size", "subpath",
+    "<<",
 ]  # fmt: skip
 scalars = st.one_of(
     st.sampled_from(WORDS),
