@@ -1,5 +1,6 @@
 """What a measurement found, and how it is shown."""
 
+import os
 import platform
 import statistics
 from collections.abc import Sequence
@@ -62,11 +63,12 @@ def percentile(samples: Sequence[float], hundredth: int) -> float:
     return statistics.quantiles(samples, n=100, method="inclusive")[hundredth - 1]
 
 
-def document(results: Sequence[Result], *, quick: bool) -> dict[str, Any]:
+def document(results: Sequence[Result], **facts: Any) -> dict[str, Any]:
+    """All that a run found, as JSON. `facts` are more about the run."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "quick": quick,
         "machine": machine(),
+        **facts,
         "met": all(result.reaches(result.target) for result in results),
         "results": [result.as_json() for result in results],
     }
@@ -74,10 +76,7 @@ def document(results: Sequence[Result], *, quick: bool) -> dict[str, Any]:
 
 def machine() -> str:
     """Its class, not its name."""
-    import os
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores, {platform.machine()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
 
 
 def table(results: Sequence[Result]) -> Table:
@@ -91,10 +90,14 @@ def table(results: Sequence[Result]) -> Table:
     return found
 
 
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def _cells(result: Result) -> list[str]:
     sign = "≥" if result.more_is_better else "≤"
     quartiles = "" if result.low is None else f"{result.low:.2f} – {result.high:.2f}"
-    details = ", ".join(f"{name} {value:,.4g}" for name, value in result.details.items())
+    details = ", ".join(f"{name} {_short(value)}" for name, value in result.details.items())
     return [
         result.title + (f" ({details})" if details else ""),
         f"{result.value:.2f}{result.unit}",

@@ -12,16 +12,14 @@ Rates = Mapping[str, float]
 def take_turns(
     title: str, sides: Mapping[str, Callable[[], float]], count: int, progress: Progress
 ) -> list[Rates]:
-    """What each side gave in each round. Each round begins with another side; one round before
-    them warms everything up and does not count."""
+    """What each side gave in each of `count` rounds. Each round begins with another side; the
+    first one warms everything up and is left out."""
     names = list(sides)
-    for name in names:
-        sides[name]()
     rounds: list[Rates] = []
-    for number in progress.rounds(title, count):
+    for number in progress.rounds(title, count + 1):
         order = names[number % len(names) :] + names[: number % len(names)]
         rounds.append({name: sides[name]() for name in order})
-    return rounds
+    return rounds[1:]
 
 
 def ratios(rounds: Sequence[Rates], ours: str, bare: str) -> list[float]:

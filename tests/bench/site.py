@@ -1,5 +1,6 @@
 """The processes that are measured: real ones, on a throw-away PostgreSQL."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -18,7 +19,7 @@ from sandbox.stack.process import Process, answers
 from sandbox.stack.stack import ROOT, free_port
 
 SECONDS_TO_START = 60.0
-SECONDS_TO_ANSWER = 300.0
+SECONDS_TO_STOP = 15.0
 # One process with threads: what it does in a second is what its requests cost.
 WEB = ("--workers", "1", "--worker-class", "gthread", "--threads", "4", "--keep-alive", "60")
 # There is no cloud: its address leads to a closed port of this machine. No Worker is missed for
@@ -93,15 +94,15 @@ class Site:
     def placer(self) -> Iterator["Placer"]:
         command = [sys.executable, "-m", "tests.bench.placer"]
         environment = self.environment(SWITCHYARD_SWEEP_SECONDS="3600")
-        with subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as process:
-            yield Placer(process)
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, text=True
+        )
+        placer = Placer(process)
+        try:
+            yield placer
+        finally:
+            placer.stop()
 
     def _process(self, name: str, *arguments: str, **settings: str) -> Process:
         log = self._folder / f"{name}.log"
@@ -124,16 +125,27 @@ class Placer:
     """`tests.bench.placer` in its process."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+        assert process.stdin and process.stdout
+        self._process, self._input, self._output = process, process.stdin, process.stdout
 
     def do(self, name: str, **facts: int) -> Any:
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps({"do": name, **facts}) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        self._input.write(json.dumps({"do": name, **facts}) + "\n")
+        self._input.flush()
+        line = self._output.readline()
         if not line:
-            raise AssertionError("the process that places has ended")
+            raise AssertionError("the process that places has ended: see above")
         return json.loads(line)
+
+    def stop(self) -> None:
+        """It ends when nobody speaks to it any more."""
+        with contextlib.suppress(OSError):
+            self._input.close()
+        try:
+            self._process.wait(SECONDS_TO_STOP)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._output.close()
 
 
 def copy_database(server_url: str, source: str, name: str) -> None:

@@ -1,0 +1,63 @@
+"""The benchmarks themselves work: a run with few of everything, on a PostgreSQL of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from sandbox.stack.stack import ROOT
+
+SECONDS = 110
+TINY = """
+import sys
+from tests.bench import __main__, scale
+scale.QUICK = scale.Scale(
+    create_rounds=2, create_requests=8, place_rounds=2, place_count=30, queued=200, finished=200,
+    poll_rounds=2, poll_requests=40, assignments=20,
+)
+sys.exit(__main__.main())
+"""
+MEASURED = {
+    "create.plain",
+    "create.with_env_vars",
+    "place.raw",
+    "place.long_queue",
+    "place.long_history",
+    "poll.cpu",
+    "poll.writes",
+    "assign.p99",
+}
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", TINY, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="measures PostgreSQL alone")
+def test_a_tiny_run_measures_everything(tmp_path: Path) -> None:
+    done = bench("--quick", "--json", str(tmp_path / "found.json"))
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    found: dict[str, Any] = json.loads((tmp_path / "found.json").read_text())
+    results = {result["name"]: result for result in found["results"]}
+    assert results.keys() == MEASURED
+    assert all(result["value"] > 0 for result in results.values())
+    assert results["poll.writes"]["value"] == 1, "every Worker was heard, and written once"
+    assert done.returncode == (0 if found["met"] else 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--only", "create,plaice"), "unknown: plaice"),
+        (("--json", "nowhere/found.json"), "no such folder: nowhere"),
+    ],
+)
+def test_wrong_arguments_are_refused_at_once(arguments: tuple[str, ...], complaint: str) -> None:
+    done = bench(*arguments)
+    assert (done.returncode, complaint in done.stderr) == (2, True), done.stderr
