@@ -91,6 +91,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
 def builder(tmp_path: Path, registry: Launched) -> Iterator[Builder]:
     found = Builder(folder=tmp_path, registry=registry)
     found.write("Dockerfile", DOCKERFILE)
+    found.write("entry.sh", "")
     found.write("keep/me", "kept\n")
     found.write("spec/a_spec.rb", "")
     found.write(".dockerignore", "spec\n*.log\n!keep.log\n")
@@ -110,9 +111,9 @@ def test_it_builds_the_wanted_stage_and_pushes_what_came_of_it(builder: Builder)
     assert pulled.places == ("/app",)
     assert (pulled.tree / "app" / "built").read_text() == "test\nkept\nmore\n"
     found = sorted(path.name for path in (pulled.tree / "app").iterdir())
-    assert found == [".dockerignore", "Dockerfile", "built", "keep", "keep.log"]
+    assert found == [".dockerignore", "Dockerfile", "built", "entry.sh", "keep", "keep.log"]
     assert pulled.config == {
-        "Entrypoint": ["/app/entry.sh"],
+        "Entrypoint": ["./entry.sh"],
         "Cmd": ["/bin/sh", "-c", "rake spec"],
         "Env": ["RAILS_ENV=test", "GREETING=hello "],
         "WorkingDir": "/app",

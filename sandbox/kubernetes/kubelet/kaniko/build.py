@@ -81,7 +81,10 @@ def build(order: Order, work: Path, sink: Sink) -> Built:
     _check_copies(plan, inputs, space.checkout, order.context)
     image = _run(space, dockerfile, inputs, sink)
     tree, places = _arrange(space, home)
-    return Built(tree=tree, places=places, config=_config(plan, inputs, image.env, home))
+    config = _config(plan, inputs, image.env)
+    for key in ("Entrypoint", "Cmd"):
+        config[key] = _found_here(config[key], tree, config["WorkingDir"])
+    return Built(tree=tree, places=places, config=config)
 
 
 def _environment(order: Order) -> dict[str, str]:
@@ -184,7 +187,20 @@ def _leaves(folder: Path) -> list[Path]:
     return found
 
 
-def _config(plan: Plan, inputs: BuildInputs, env: Mapping[str, str], home: str) -> dict[str, Any]:
+def _found_here(words: list[str] | None, tree: Path, workdir: str) -> list[str] | None:
+    """Whoever reads the configuration may write these words into a script, where nobody replaces
+    a path by its place on this machine: what is in the image is named from its folder."""
+    if words is None:
+        return None
+    return [
+        os.path.join(".", os.path.relpath(word, workdir))
+        if word.startswith("/") and os.path.lexists(tree / word.lstrip("/"))
+        else word
+        for word in words
+    ]
+
+
+def _config(plan: Plan, inputs: BuildInputs, env: Mapping[str, str]) -> dict[str, Any]:
     """As in an image's configuration: Entrypoint, Cmd, Env, WorkingDir, User, Labels."""
     config = ImageConfig(plan, inputs)
     found: dict[str, Any] = {"Entrypoint": None, "Cmd": None, "User": "", "Labels": {}}
