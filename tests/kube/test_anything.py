@@ -107,9 +107,9 @@ def texts_like(draw: st.DrawFn, texts: list[str]) -> str:
 def check(compose: str, dockerfile: str = DOCKERFILE) -> Plan | None:
     """The plan, if there is one; with and without the Task's variables it makes good manifests."""
     plan.cache_clear()
-    started = time.monotonic()
+    started = time.process_time()
     found = plan(make_sources(compose, dockerfile))
-    assert time.monotonic() - started < SECONDS
+    assert time.process_time() - started < SECONDS
     if isinstance(found, PlanRefused):
         assert found.problems
         for problem in found.problems:

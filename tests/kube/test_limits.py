@@ -80,11 +80,11 @@ def test_the_worst_dockerfile_is_read_in_a_moment(dockerfile: str) -> None:
 
 def settle(compose: str, dockerfile: str) -> None:
     plan.cache_clear()
-    started = time.monotonic()
+    started = time.process_time()
     found = plan(make_sources(compose, dockerfile))
     if not isinstance(found, PlanRefused):
         try:
             manifests(found, make_request(variables={"X": "x" * 400}), make_settings())
         except TaskRefused as refusal:
             assert refusal.problems
-    assert time.monotonic() - started < SECONDS
+    assert time.process_time() - started < SECONDS

@@ -140,7 +140,7 @@ def test_a_broken_line_is_named(text: str, words: str) -> None:
      "RUN --x=" + "'\\" * 30_000],
 )  # fmt: skip
 def test_any_text_is_read_in_a_moment(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with contextlib.suppress(BadDockerfile):
         parse(text)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5

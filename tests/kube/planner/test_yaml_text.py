@@ -114,9 +114,9 @@ def test_what_cannot_be_read_is_told(text: str, words: str) -> None:
 def test_what_aliases_unfold_to_is_bounded() -> None:
     levels = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
     bomb = "\n".join(["a0: &a0 [x]", *levels])
-    started = time.monotonic()
+    started = time.process_time()
     assert "unfolds to far too much" in refusal(bomb)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_what_merges_unfold_to_is_bounded() -> None:
@@ -132,9 +132,9 @@ def test_the_length_of_unfolded_texts_is_bounded() -> None:
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "[[{a: [", "? "])
 def test_depth_is_bounded(opening: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     assert refusal(opening * 20_000)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_the_deepest_is_still_read() -> None:
