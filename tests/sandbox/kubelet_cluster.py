@@ -155,7 +155,7 @@ class RunningPod:
     def runs(self, name: str) -> bool:
         return "running" in self.container(name)["state"]
 
-    def wait(self, condition: Callable[[], object], seconds: float = 20.0) -> None:
+    def wait(self, condition: Callable[[], object], seconds: float = 60.0) -> None:
         """Looks less often than `wait_until`: each look is a call or two."""
         deadline = time.monotonic() + seconds
         while not condition():
@@ -205,7 +205,7 @@ class RunningPod:
     def pids(self) -> list[int]:
         return [p.pid for p in processes.census(f"{self.cluster.mark}/{self.uid}")]
 
-    def wait_gone(self, seconds: float = 20.0) -> None:
+    def wait_gone(self, seconds: float = 60.0) -> None:
         wait_until(lambda: self.gone and not self.folder.exists(), seconds)
         assert self.pids() == []
 

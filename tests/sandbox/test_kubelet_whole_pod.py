@@ -1,19 +1,21 @@
 """The pod of the manifest builder, whole, on the sandbox's node.
 
-The agent's own programs have their tests elsewhere: here a few lines of shell do what the contract
-(kube/README.md) says of them.
+First a few lines of shell do what the contract (kube/README.md) says of the agent's programs, then
+those programs themselves, against a control plane that only records what it is told.
 """
 
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from kube.manifest.job import manifests
+from sandbox import samples
+from sandbox.samples import create_samples
 from tests.kube.making import make_plan, make_request, make_settings
 from tests.sandbox.kubelet_cluster import Cluster, Json, RunningPod
 from tests.waiting import wait_until
+from tests.worker_image.agent_plane import ASSIGNMENT_ID, TOKEN, AgentPlane, work_order
 from tests.worker_image.conftest import GIT_ENV
 
 DOCKERFILE = """\
@@ -89,22 +91,36 @@ def repository(tmp_path: Path) -> tuple[str, str]:
     return folder.as_uri(), head.stdout.strip()
 
 
-def start(cluster: Cluster, repository: tuple[str, str], **request: Any) -> RunningPod:
-    """Makes the Job and what belongs to it."""
+def start(
+    cluster: Cluster,
+    repository: tuple[str, str],
+    *,
+    agent: str = AGENT,
+    plane: AgentPlane | None = None,
+    texts: tuple[str, str] = (COMPOSE, DOCKERFILE),
+) -> RunningPod:
+    """Makes the Job and what belongs to it. Without a control plane, shell stands for our own
+    programs."""
     url, commit = repository
     wanted = make_request(
         clone_url=url,
         commit=commit,
-        image=f"{cluster.registry_host}/acme/shop:key",
+        image=f"{cluster.registry_host}/acme/{cluster.namespace}:key",
         cache_repository=f"{cluster.registry_host}/acme/shop/cache",
-        **request,
+        assignment_id=ASSIGNMENT_ID,
+        token=TOKEN,
     )
-    settings = make_settings(namespace=cluster.namespace)
-    found = manifests(make_plan(COMPOSE, DOCKERFILE), wanted, settings)
+    settings = make_settings(
+        namespace=cluster.namespace,
+        registry_insecure=True,
+        control_plane_url=plane.url if plane else "http://127.0.0.1:9",
+    )
+    found = manifests(make_plan(*texts), wanted, settings)
     job = found.job
     job["spec"]["suspend"] = False
+    ours = {} if plane else {"tools": TOOLS, "agent": agent, "clone": CLONE}
     for container in job["spec"]["template"]["spec"]["initContainers"]:
-        if script := {"tools": TOOLS, "agent": AGENT, "clone": CLONE}.get(container["name"]):
+        if script := ours.get(container["name"]):
             container["command"] = ["sh", "-c", script]
     made = cluster.api.post(f"/apis/batch/v1/namespaces/{cluster.namespace}/jobs", job)
     for item in found.dependents(made["metadata"]["uid"]):
@@ -136,9 +152,9 @@ def test_a_whole_pod_clones_builds_serves_and_runs_its_steps(
     assert names == ["tools", "agent", "clone", "kaniko", "my-db", "seed-test"]
     assert {c["state"]["terminated"]["exitCode"] for c in status["initContainerStatuses"]} == {0}
     built = pod.container("kaniko")["state"]["terminated"]["message"]
-    assert f"Pushed {cluster.registry_host}/acme/shop@sha256:" in built
+    assert f"Pushed {cluster.registry_host}/acme/{cluster.namespace}@sha256:" in built
     image_id = pod.container("test")["imageID"]
-    assert image_id.startswith(f"{cluster.registry_host}/acme/shop@sha256:")
+    assert image_id.startswith(f"{cluster.registry_host}/acme/{cluster.namespace}@sha256:")
     wait_until(lambda: job_of(cluster)["status"].get("succeeded") == 1)
     order = [m.rpartition(" ")[2] for r, m in pod.events() if r == "Started"]
     assert order == [*names, "test"]
@@ -161,13 +177,43 @@ def test_a_build_that_fails_ends_the_pod_and_the_agent_last(
 def test_memory_that_runs_out_in_a_step_is_seen_by_the_wrapper_and_the_kubelet(
     cluster: Cluster, repository: tuple[str, str]
 ) -> None:
-    cluster.faults({"kind": "oom_child", "container": "test", "seconds": 40})
-    with_sleep = AGENT.replace("exit 3", "sleep 600\nexit 3").replace(
+    with_sleep = AGENT.replace("exit 3", "sleep 600 &\necho sleeps\nwait $!\nexit 3").replace(
         'cat "$SWITCHYARD_OUT_DIR/1.log"', 'cat "$SWITCHYARD_OUT_DIR/1.oom"'
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tests.sandbox.test_kubelet_whole_pod.AGENT", with_sleep)
-        pod = start(cluster, repository)
+    pod = start(cluster, repository, agent=with_sleep)
+    log = pod.folder / "volumes" / "out" / "1.log"
+    wait_until(lambda: log.exists() and "sleeps" in log.read_text(), 60)
+    order = {"namespace": cluster.namespace, "pod": pod.name, "container": "test", "child": True}
+    assert cluster.order("oom", **order).status_code == 202
     pod.wait_end("Succeeded")  # the wrapper lives on, and so does its exit code
     assert pod.reason("test") == "OOMKilled"
     assert pod.log("agent") == "1\n3\ntest\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "exit_code", "phase"),
+    [("passing", 0, "Succeeded"), ("failing", 1, "Succeeded"), ("unbuildable", None, "Failed")],
+)
+def test_our_own_programs_carry_out_a_sample(
+    cluster: Cluster, tmp_path: Path, name: str, exit_code: int | None, phase: str
+) -> None:
+    sample = create_samples(tmp_path)[name]
+    broken = name == "unbuildable"
+    dockerfile = samples.BROKEN_DOCKERFILE if broken else samples.DOCKERFILE
+    plane = AgentPlane(order=work_order(sample.clone_url, sample.commit))
+    plane.start()
+    try:
+        pod = start(
+            cluster,
+            (sample.clone_url, sample.commit),
+            plane=plane,
+            texts=(samples.COMPOSE_FILE, dockerfile),
+        )
+        pod.wait_end(phase)
+        assert plane.only("claim").json["instance"] == pod.uid
+        assert plane.only("finish").json["exit_code"] == exit_code
+        assert ("tests_finished" in plane.events()) is not broken
+        if broken:
+            assert "requirements-that-nobody-wrote.txt" in plane.text("build")
+    finally:
+        plane.stop()

@@ -99,7 +99,7 @@ class Pod:
         self.ask(take)
 
     def doom(self, container: str, kind: str, exit_code: int) -> None:
-        """Let a container end as out of memory (`oom`), or by itself (`crash`)."""
+        """Let a container, or what it runs, run out of memory (`oom`, `oom_child`)."""
 
         def take(pod: "Pod") -> None:
             if run := pod.record.of(container).run:

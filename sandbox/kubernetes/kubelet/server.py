@@ -90,12 +90,14 @@ class KubeletApi:
         return Response(status=202, body={})
 
     def put_oom(self, request: Request) -> Response:
-        """{"pod": …, "container": …, "namespace": "default", "exit_code": 137}"""
+        """{"pod": …, "container": …, "namespace": "default", "exit_code": 137, "child": false}:
+        with `child` what process 1 runs is killed, and not itself."""
         body = _object(request)
         pod = self._named(body)
         if body.get("container") not in [c.name for c in pod.spec.containers]:
             raise HttpError(404, f"container: {pod.spec.name} has no {body.get('container')}")
-        pod.doom(str(body["container"]), "oom", int(body.get("exit_code", 137)))
+        kind = "oom_child" if body.get("child") else "oom"
+        pod.doom(str(body["container"]), kind, int(body.get("exit_code", 137)))
         return Response(status=202, body={})
 
     def put_away(self, request: Request) -> Response:
