@@ -103,7 +103,7 @@ def _addresses(path: PurePosixPath, line: str) -> Iterator[str]:
         yield from (option for option in INDEX_OPTIONS if f"{option} " in f"{line} ")
     for folder in MACHINE_FOLDERS:
         # `./work/`, `$HOME/work/` or `example.com/work/` is not an absolute path.
-        for match in re.finditer(rf"(?<![\w.$~}})/-]){re.escape(folder)}", line):
+        for match in re.finditer(rf"(?<![\w.$~}})>/-]){re.escape(folder)}", line):
             if not line.startswith(KNOWN_PATHS, match.start()):
                 yield line[match.start() : match.end() + 20].split()[0]
 
