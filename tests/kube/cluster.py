@@ -38,7 +38,7 @@ class SandboxCluster:
     def config(self, **facts: Any) -> Config:
         defaults = config()
         manifest = dataclasses.replace(defaults.manifest, namespace=NAMESPACE)
-        settings = {
+        settings: dict[str, Any] = {
             "kubeconfig": str(self.launched.kubeconfig),
             "manifest": manifest,
             "calls_per_second": 1000.0,

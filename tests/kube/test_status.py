@@ -65,7 +65,8 @@ def test_out_of_memory_is_told_by_its_reason_at_any_exit_code(
 ) -> None:
     killed = container(name, terminated={"exitCode": code, "reason": "OOMKilled"})
     field = "initContainerStatuses" if name == "kaniko" else "containerStatuses"
-    assert ended([pod(**{field: [killed]})]) == category
+    statuses: Json = {field: [killed]}
+    assert ended([pod(**statuses)]) == category
 
 
 @pytest.mark.parametrize(
