@@ -143,7 +143,7 @@ class Pod:
         argv = [str(self.busybox), "sh", str(wrapper)]
         return self._start("test", argv, env, workdir or self.image)
 
-    def run(self, **more: str) -> Container:
+    def run(self, **more: Any) -> Container:
         """The whole life of a pod that needs no build: the agent, which has left."""
         agent = self.start_agent()
         assert self.start_clone().end() == 0, self.containers[-1].output()

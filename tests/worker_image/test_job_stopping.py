@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def begun(
 ) -> Callable[..., tuple[Pod, Container, Container, list[int]]]:
     """Brings a pod to where its tests run: pod, agent, the tests' container, process ids."""
 
-    def begin(grace: str = "30", **changes: object) -> tuple[Pod, Container, Container, list[int]]:
+    def begin(grace: str = "30", **changes: Any) -> tuple[Pod, Container, Container, list[int]]:
         command = long_tests(tmp_path / "pids")
         plane.order = work_order(*make_repository({}), command=command, **changes)
         pod = make_pod(SWITCHYARD_GRACE_SECONDS=grace)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import sys
 import threading
+from collections.abc import Callable
 
 from .errors import GaveUp, Refused
 from .stopping import Stop
@@ -15,11 +16,14 @@ SUPERSEDED = 409
 LOOK_AT_DEADLINE_SECONDS = 0.5
 
 
-def deliver(wire: Wire, call: Call, stop: Stop) -> bytes | None:
+Read = Callable[[bytes], object]
+
+
+def deliver(wire: Wire, call: Call, stop: Stop, read: Read = bytes) -> bytes | None:
     """The answer, or None where there is none to be had: the reason goes to standard error. A 409
-    says that the Assignment is no longer this agent's."""
+    says that the Assignment is no longer this agent's. `read` is as in `Wire.deliver`."""
     try:
-        return wire.deliver(call)
+        return wire.deliver(call, read)
     except Refused as refusal:
         print(refusal, file=sys.stderr, flush=True)
         if refusal.status == SUPERSEDED:
@@ -32,8 +36,8 @@ def deliver(wire: Wire, call: Call, stop: Stop) -> bytes | None:
 class Outbox:
     """A thread that delivers calls one after the other."""
 
-    def __init__(self, wire: Wire, stop: Stop) -> None:
-        self._wire, self._stop = wire, stop
+    def __init__(self, wire: Wire, stop: Stop, read: Read = bytes) -> None:
+        self._wire, self._stop, self._read = wire, stop, read
         self._calls: queue.SimpleQueue[Call | threading.Event] = queue.SimpleQueue()
         threading.Thread(target=self._run, name="outbox", daemon=True).start()
 
@@ -53,4 +57,4 @@ class Outbox:
             if isinstance(entry, threading.Event):
                 entry.set()
             else:
-                deliver(self._wire, entry, self._stop)
+                deliver(self._wire, entry, self._stop, self._read)

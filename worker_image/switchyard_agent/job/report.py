@@ -56,7 +56,7 @@ class JobReport:
         log_seconds: float,
     ) -> None:
         self._journal, self._wire, self._stop, self._streams = journal, wire, stop, streams
-        self._outbox = Outbox(wire, stop)
+        self._outbox = Outbox(wire, stop, api.fields)
         self._pumps = {
             name: Pump(
                 spool,
@@ -127,7 +127,7 @@ class JobReport:
         """What is refused for good is not sent again."""
         call = api.log_lines(stream, lines, offset, last=last)
         try:
-            return _offset(self._wire.deliver(call), offset + len(lines))
+            return _offset(self._wire.deliver(call, api.fields), offset + len(lines))
         except Refused as refusal:
             if refusal.status == GAP:
                 return _offset(refusal.body, offset + len(lines))
