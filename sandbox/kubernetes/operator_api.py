@@ -7,6 +7,7 @@ from typing import Any
 
 from .clock import iso
 from .cluster import Cluster
+from .controllers.losses import lose
 from .errors import ApiError, method_not_allowed, no_such_path, not_found
 from .fault_rules import BadRule
 from .resources import PODS, RESOURCES
@@ -68,11 +69,11 @@ def _put_compact(cluster: Cluster, request: Request) -> Response:
 
 
 def _put_lose_pod(cluster: Cluster, request: Request, namespace: str, name: str) -> Response:
-    """The pod is gone, without grace, finalizers or a last word."""
+    """The pod is gone, without grace or a last word."""
     pod = cluster.store.get("pods", namespace, name)
     if pod is None:
         raise not_found(PODS, name)
-    cluster.store.remove("pods", pod.copy())
+    lose(cluster, pod)
     return Response(body={"lost": f"{namespace}/{name}"})
 
 

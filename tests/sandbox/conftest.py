@@ -6,6 +6,7 @@ Every one ends with its test, and a test fails when a process of a droplet outli
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from sandbox.digitalocean.life import Loop, clean
 from sandbox.digitalocean.sandbox import Sandbox
 from sandbox.digitalocean.server import Server
 from sandbox.digitalocean.settings import Settings
+from tests.sandbox import kubernetes_api
 from tests.sandbox.digitalocean_client import Clocked, Running, processes_of
 from tests.sandbox.kubelet_cluster import Cluster, start_cluster
 
@@ -116,3 +118,26 @@ def own_cluster(mortal_cluster: Cluster) -> Iterator[Cluster]:
     if mortal_cluster.node.process.poll() is not None:
         mortal_cluster.node = mortal_cluster.start_node()
     mortal_cluster.clear()
+
+
+@pytest.fixture
+def run_kubernetes(tmp_path: Path) -> Iterator[Callable[..., kubernetes_api.Running]]:
+    """Start the API server of this test, or start it again after it was killed."""
+    servers: list[kubernetes_api.Running] = []
+
+    def start(*options: str) -> kubernetes_api.Running:
+        servers.append(kubernetes_api.start(tmp_path / "kubernetes", *options))
+        return servers[-1]
+
+    yield start
+    for running in servers:
+        running.server.stop()
+
+
+@pytest.fixture
+def clocked_kubernetes(tmp_path: Path) -> Iterator[Callable[..., kubernetes_api.Clocked]]:
+    """Start an API server with these settings under a manual clock."""
+    with ExitStack() as stack:
+        yield lambda **changes: stack.enter_context(
+            kubernetes_api.clocked(tmp_path / "kubernetes", **changes)
+        )

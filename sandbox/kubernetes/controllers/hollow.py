@@ -27,16 +27,21 @@ class HollowNodes:
         self._store = cluster.store
         self._queue: Queue[Key] = Queue(cluster, self._look_at_pod)
         self._store.listen("pods", self._pod_changed)
+        cluster.faults.changed.append(self._look_again)
 
     def start(self) -> None:
         for number in range(1, self._cluster.settings.nodes + 1):
             name = f"hollow-{number}"
             if self._store.get("nodes", "", name) is None:
                 create(self._cluster, NODES, "", self._node(name))
-        for pod in self._store.versions("pods"):
-            self._queue.add(pod.key)
+        self._look_again()
         self._beat()
         self._queue.start()
+
+    def _look_again(self) -> None:
+        """Nodes may have been lost, or may be back."""
+        for pod in self._store.versions("pods"):
+            self._queue.add(pod.key)
 
     def _node(self, name: str) -> Object:
         settings = self._cluster.settings

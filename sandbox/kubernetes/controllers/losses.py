@@ -1,7 +1,14 @@
 """Pods that are lost: a fault decides when a pod is made; later it is gone without a word."""
 
 from ..cluster import Cluster
-from ..store import Change, Key
+from ..objects import DeleteOptions, delete
+from ..resources import PODS
+from ..store import Change, Key, Version
+
+
+def lose(cluster: Cluster, pod: Version) -> None:
+    """As if somebody had forced its deletion: no grace, and nobody confirms its end."""
+    delete(cluster, PODS, pod.namespace, pod.name, DeleteOptions(grace=0))
 
 
 class Losses:
@@ -24,4 +31,4 @@ class Losses:
     def _lose(self, key: Key, uid: str) -> None:
         pod = self._store.get("pods", *key)
         if pod is not None and pod.uid == uid:
-            self._store.remove("pods", pod.copy())
+            lose(self._cluster, pod)
