@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from django.db.models import Count, Q
 from django.utils import timezone
 
+from dispatch import prepared
 from dispatch.backends import (
     BackendError,
     Capacity,
@@ -24,6 +24,12 @@ from droplets.cloud import Cloud
 from droplets.config import Config, config
 from droplets.models import PoolRequest, Worker, WorkerState
 
+# Asked before every placing, so while a Task waits.
+IDLE_AND_BUSY = """
+SELECT count(*) FILTER (WHERE state = 'idle' AND drain_requested_at IS NULL),
+       count(*) FILTER (WHERE state = 'busy')
+FROM droplets_worker WHERE destroyed_at IS NULL
+"""
 DEFAULT_PATHS = {
     "dockerfile": ".saturnci/Dockerfile",
     "compose": ".saturnci/docker-compose.yml",
@@ -77,11 +83,8 @@ class DropletBackend:
         ]
 
     def capacity(self) -> Capacity:
-        counts = Worker.standing().aggregate(
-            idle=Count("id", Q(state=WorkerState.IDLE, drain_requested_at=None)),
-            busy=Count("id", Q(state=WorkerState.BUSY)),
-        )
-        return Capacity(free=counts["idle"], in_use=counts["busy"], limit=config().limit)
+        ((idle, busy),) = prepared.run(IDLE_AND_BUSY, [])
+        return Capacity(free=idle, in_use=busy, limit=config().limit)
 
     def check(self) -> Iterable[Finding]:
         yield from _findings(config())
