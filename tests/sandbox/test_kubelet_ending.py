@@ -169,6 +169,18 @@ def test_a_container_may_be_out_of_memory_at_any_exit_code(cluster: Cluster) -> 
     ] * 2
 
 
+def test_a_pod_that_somebody_else_has_given_up_ends_and_stays_failed(cluster: Cluster) -> None:
+    pod = cluster.run(containers=[shell(STAYS)])
+    wait_up(pod)
+    found = pod.get()
+    found["status"] |= {"phase": "Failed", "reason": "NodeLost"}
+    found["metadata"].pop("resourceVersion")
+    assert cluster.api.call("PUT", f"{pod.path}/status", found).status_code == 200
+    pod.wait(lambda: pod.exit_code("main") == 0)
+    wait_until(lambda: not pod.pids())
+    assert (pod.phase, pod.status["reason"]) == ("Failed", "NodeLost")
+
+
 def test_a_pod_that_the_api_server_has_lost_ends_and_leaves_nothing(cluster: Cluster) -> None:
     pod = cluster.run(containers=[shell(STAYS)])
     wait_up(pod)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from . import processes
 from .spec import ContainerSpec
+from .status import LAST_PHASES
 
 if TYPE_CHECKING:
     from .pod import Pod
@@ -29,6 +30,8 @@ def look_for_end(pod: "Pod", *, vanished: bool) -> None:
     deadline = spec.spec.get("activeDeadlineSeconds")
     if vanished:
         pod.end("removed", spec.grace)
+    elif (spec.raw.get("status") or {}).get("phase") in LAST_PHASES:
+        pod.end("told", spec.grace)  # somebody else has given it up
     elif record.evict_at is not None and now >= record.evict_at:
         message = record.evict_message or "The node was low on resource: ephemeral-storage. "
         pod.node.recorder.warning(spec, "Evicted", message)

@@ -15,6 +15,7 @@ from .registration import Registration
 from .settings import Settings
 from .source import Source
 from .spec import Json, PodSpec
+from .status import LAST_PHASES
 from .storage import Watchman
 
 
@@ -95,7 +96,7 @@ class Kubelet:
                 if known.spec.metadata.get("resourceVersion") != spec.metadata["resourceVersion"]:
                     known.deliver(raw)
                 return
-            if (raw.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+            if (raw.get("status") or {}).get("phase") in LAST_PHASES:
                 self._confirm_end(spec)
                 return
             if known:  # it was removed here already, this is an echo

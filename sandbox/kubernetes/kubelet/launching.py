@@ -92,7 +92,14 @@ class Making:
         if not entry:
             entry = list(self.image.entrypoint)
             arguments = arguments or list(self.image.cmd)
-        return [self.places.rewrite(word) for word in (*entry, *arguments)]
+        return [self.places.rewrite(self._own_folder(word)) for word in (*entry, *arguments)]
+
+    def _own_folder(self, word: str) -> str:
+        """An image with files of its own means its own folder, be it missing there: never the
+        machine's of the same name."""
+        if self.image.tree is not None and word.startswith("/") and Path(word).is_dir():
+            return str(self.places.place(word))
+        return word
 
     def _environment(self, given: Mapping[str, str]) -> dict[str, str]:
         """The image's variables under those of the pod, all paths at their places."""

@@ -10,6 +10,7 @@ from sandbox.kubernetes.clock import iso
 from .record import ContainerRecord, PodRecord, Run
 from .spec import ContainerSpec, Json, PodSpec
 
+LAST_PHASES = ("Succeeded", "Failed")
 _NEVER_FOUND = Run(
     number=0,
     exit_code=137,
@@ -19,8 +20,9 @@ _NEVER_FOUND = Run(
 
 
 def pod_status(pod: PodSpec, record: PodRecord, before: Json, host_ip: str, now: float) -> Json:
-    """`before` is the status as the API server has it: what others wrote there stays."""
-    phase = phase_of(pod, record)
+    """`before` is the status as the API server has it: what others wrote there stays. A phase that
+    is the last one is never left again."""
+    phase = before["phase"] if before.get("phase") in LAST_PHASES else phase_of(pod, record)
     status: dict[str, Any] = {
         "phase": phase,
         "conditions": _conditions(pod, record, phase, before, now),
@@ -113,7 +115,7 @@ def _conditions(
 def _own_conditions(pod: PodSpec, record: PodRecord, phase: str) -> dict[str, Json]:
     unready = [c.name for c in pod.containers if c.kind != "init" and not _ready(record, c)]
     ready: Json = {"status": "True"}
-    if phase in ("Succeeded", "Failed"):
+    if phase in LAST_PHASES:
         ready = {"status": "False", "reason": f"Pod{_PAST[phase]}"}
     elif unready:
         message = f"containers with unready status: [{' '.join(unready)}]"
