@@ -20,6 +20,22 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(number, _interrupt)
 
 
+# What only the Kubernetes backend needs, while that is being built: run by `-m cluster`.
+CLUSTER_TESTS = (
+    "tests/sandbox/test_kubelet",
+    "tests/sandbox/test_kubernetes",
+    "tests/sandbox/test_registry",
+    "tests/conformance/",
+    "tests/worker_image/test_job_",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(CLUSTER_TESTS):
+            item.add_marker("cluster")
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 

@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 STOP_SECONDS = 60.0
 # A file stays on one worker, so that what it shares (a server, a sample repository) is made once.
 PARALLEL = ["-n", "2", "--dist", "loadfile"]
+# The last -m counts: `make test ARGS="-m cluster"` runs these instead.
+CHOSEN = ["-m", "not cluster"]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -74,7 +76,8 @@ def run_part(name: str, database_url: str | None, arguments: Sequence[str]) -> i
             environ["DATABASE_URL"] = database_url
         parallel = [] if "--pdb" in arguments else PARALLEL
         code = run_pytest(
-            ["-p", "tests.counts", f"--counts-file={counts_file}", *parallel, *arguments], environ
+            ["-p", "tests.counts", f"--counts-file={counts_file}", *parallel, *CHOSEN, *arguments],
+            environ,
         )
         try:
             counts = Counts.read(counts_file)
