@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connection
 
 from dispatch import tokens
 from dispatch.models import Artifact, Assignment, LogChunk, Task, TaskEvent
@@ -31,9 +30,9 @@ from tests.factories import make_assignment, make_suite_run
 from tests.ports import free_port
 from tests.waiting import wait_until
 
-# In a long run on SQLite a web process was seen that did not see the test's rows; the cause is not
-# found yet. The wire is the same on both databases.
-pytestmark = pytest.mark.skipif(connection.vendor == "sqlite", reason="replayed on PostgreSQL")
+# Among all other tests the answer now and then comes from a web process that does not know the
+# test's rows; the cause is not found yet. Alone it is steady, and CI runs it so.
+pytestmark = pytest.mark.alone
 
 SECONDS = 60.0
 JSON, TEXT, PNG = "application/json", "text/plain", "image/png"
