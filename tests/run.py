@@ -23,7 +23,7 @@ STOP_SECONDS = 60.0
 # A file stays on one worker, so that what it shares (a server, a sample repository) is made once.
 PARALLEL = ["-n", "2", "--dist", "loadfile"]
 # The last -m counts: `make test ARGS="-m cluster"` runs these instead.
-CHOSEN = ["-m", "not cluster and not alone"]
+CHOSEN = ["-m", "not cluster"]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -26,7 +26,7 @@ def ids(check: Callable[[], Iterable[CheckMessage]]) -> list[str | None]:
 @pytest.fixture(autouse=True)
 def production(settings: Any) -> None:
     settings.DEBUG = False
-    settings.SECRET_KEY = settings.TOKEN_KEYS["k1"] = LONG
+    settings.SECRET_KEY, settings.TOKEN_KEYS = LONG, {"k1": LONG}
     backends.forget()
 
 

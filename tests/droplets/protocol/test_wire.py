@@ -30,10 +30,6 @@ from tests.factories import make_assignment, make_suite_run
 from tests.ports import free_port
 from tests.waiting import wait_until
 
-# Among all other tests the answer now and then comes from a web process that does not know the
-# test's rows; the cause is not found yet. Alone it is steady, and CI runs it so.
-pytestmark = pytest.mark.alone
-
 SECONDS = 60.0
 JSON, TEXT, PNG = "application/json", "text/plain", "image/png"
 
