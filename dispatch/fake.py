@@ -27,6 +27,7 @@ class FakeBackend:
         self.limit = limit
         self.held: dict[UUID, str] = {}
         self.ended: dict[UUID, str] = {}
+        self.pending: dict[UUID, str] = {}
         self.error: BackendError | None = None
         self.refusals: tuple[str, ...] = ()
         self._lock = Lock()
@@ -60,7 +61,10 @@ class FakeBackend:
     def _see(self, assignment_id: UUID) -> Sighting:
         holds = assignment_id in self.held
         return Sighting(
-            assignment_id=assignment_id, holds=holds, ended=self.ended.get(assignment_id)
+            assignment_id=assignment_id,
+            holds=holds,
+            ended=self.ended.get(assignment_id),
+            pending=self.pending.get(assignment_id, ""),
         )
 
     def capacity(self) -> Capacity:

@@ -87,6 +87,8 @@ def settle(assignment: Assignment, sighting: Sighting) -> bool:
     if assignment.live and sighting.ended:
         assignment.close(sighting.ended, sighting.detail)
     if assignment.live:
+        if assignment.pending != sighting.pending:
+            assignment.waits(sighting.pending)
         return False
     if not sighting.holds:
         assignment.release()

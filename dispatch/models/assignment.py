@@ -26,7 +26,8 @@ class Assignment(models.Model):
     """One attempt to run one Task on one backend.
 
     live = not closed (its outcome is open); open = not released (the backend may still hold
-    something for it). `external_id` is what the backend calls it, empty until it is placed.
+    something for it). `external_id` is what the backend calls it, empty until it is placed;
+    `pending` says why the backend does not run it yet.
     Every change is a conditional UPDATE: a method answers False where somebody else was first.
     """
 
@@ -38,6 +39,8 @@ class Assignment(models.Model):
     purpose = models.CharField(max_length=12, choices=Purpose, default=Purpose.PRIMARY)
     backend = models.CharField(max_length=40, blank=True)
     external_id = models.CharField(max_length=100, null=True)
+    pending = models.TextField(blank=True)
+    pending_since = models.DateTimeField(null=True)
     priority = models.SmallIntegerField(default=0)
     size_class = models.PositiveSmallIntegerField(default=0)
     instance = models.CharField(max_length=100, blank=True)
@@ -190,6 +193,12 @@ class Assignment(models.Model):
         fresh = self.heard_at is not None and now - self.heard_at <= HEARD_RESOLUTION
         if not fresh or self.heard_at == self.claimed_at:
             self._update(heard_at=now)
+
+    def waits(self, reason: str) -> bool:
+        """Keep why the backend does not run it yet; "" once it does. True where that is new."""
+        since = None if not reason else self.pending_since or timezone.now()
+        other = ~Q(pending=reason)
+        return self._update(other, pending=reason, pending_since=since)
 
     def close(self, category: str, sentence: str = "", facts: dict[str, Any] | None = None) -> bool:
         """Decide the outcome, once and for ever, and what it means for the Task."""

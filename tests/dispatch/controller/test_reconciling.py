@@ -93,3 +93,19 @@ def test_a_pass_in_which_everything_worked_shows_the_backend_available_again(
     wait_until(lambda: not health.of("fake").resting)
     reconcile()
     assert BackendStatus.objects.get(name="fake").unavailable_since is None
+
+
+def test_it_keeps_why_the_backend_does_not_run_it_yet_and_since_when(fake: FakeBackend) -> None:
+    assignment = running(fake)
+    fake.pending[assignment.pk] = "no node has room"
+    reconcile()
+    first = Assignment.by_id(assignment.pk)
+    assert first.pending == "no node has room" and first.pending_since is not None
+    fake.pending[assignment.pk] = "pulling an image"
+    reconcile()
+    other = Assignment.by_id(assignment.pk)
+    assert (other.pending, other.pending_since) == ("pulling an image", first.pending_since)
+    del fake.pending[assignment.pk]
+    reconcile()
+    last = Assignment.by_id(assignment.pk)
+    assert (last.pending, last.pending_since) == ("", None)
