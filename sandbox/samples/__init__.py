@@ -55,7 +55,8 @@ exit 3
 class Sample:
     """`verdict` is how a Task that runs the whole suite at `commit` ends (passed or failed) and
     `category` the outcome behind it; of several shards those with one of `failing_files` fail.
-    `command` is what the repository itself brings to run its tests."""
+    `command` is what the repository itself brings to run its tests, `compose_text` and
+    `dockerfile_text` are what Rails sends along of it."""
 
     name: str
     clone_url: str
@@ -64,6 +65,8 @@ class Sample:
     category: str
     spec_file_count: int
     failing_files: tuple[str, ...]
+    compose_text: str
+    dockerfile_text: str
     command: str = TEST_COMMAND
 
 
@@ -74,6 +77,7 @@ class Recipe:
 
     verdict: str = "passed"
     category: str = "passed"
+    compose: str = COMPOSE_FILE
     dockerfile: str = DOCKERFILE
     pre_script: str = PRE_SCRIPT
     wrong: Mapping[str, int] = field(default_factory=dict)
@@ -124,6 +128,8 @@ def _create(folder: Path, name: str, recipe: Recipe) -> Sample:
         category=recipe.category,
         spec_file_count=len(SPECS),
         failing_files=tuple(f"./spec/{name}_spec.rb" for name in recipe.wrong),
+        compose_text=recipe.compose,
+        dockerfile_text=recipe.dockerfile,
     )
 
 
@@ -133,7 +139,7 @@ def _texts(recipe: Recipe) -> dict[str, str]:
         TEST_COMMAND: (FILES / "run_specs.py").read_text(),
         ".saturnci/seconds": f"{recipe.seconds}\n",
         ".saturnci/Dockerfile": recipe.dockerfile,
-        ".saturnci/docker-compose.yml": COMPOSE_FILE,
+        ".saturnci/docker-compose.yml": recipe.compose,
         ".saturnci/pre.sh": recipe.pre_script,
     }
     specs = {

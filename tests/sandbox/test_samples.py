@@ -51,3 +51,10 @@ def test_its_command_writes_rspec_json_for_the_files_it_is_given(
     assert summary["example_count"] == len(document["examples"])
     assert summary["failure_count"] == len(failed)
     assert summary["errors_outside_of_examples_count"] == 0
+
+
+def test_a_sample_tells_the_texts_that_are_in_its_repository(tmp_path: Path) -> None:
+    for sample in create_samples(tmp_path).values():
+        folder = Path(sample.clone_url.removeprefix("file://")) / ".saturnci"
+        assert (folder / "docker-compose.yml").read_text() == sample.compose_text
+        assert (folder / "Dockerfile").read_text() == sample.dockerfile_text
