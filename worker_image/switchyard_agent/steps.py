@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from . import results, suite
+from . import database_file, results, suite
 from .builder import Image, Tools, build
 from .checkout import basic_credentials, check_out
 from .errors import Interrupted, PreScriptFailed
@@ -80,6 +80,8 @@ def clone(run: Run) -> None:
         env=run.machine_env(),
         sink=run.logs.system.write,
     )
+    if said := database_file.put_in_place(run.space.checkout):
+        run.say(said)
 
 
 def build_image(run: Run) -> Image:

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+from .. import database_file
 from ..checkout import basic_credentials, check_out
 from ..errors import (
     AgentError,
@@ -93,6 +94,8 @@ def clone(settings: CloneSettings, stop: Stop) -> None:
             env=git_env(),
             sink=log.write,
         )
+        if said := database_file.put_in_place(settings.checkout):
+            log.write(f"{said}\n".encode())
     finally:
         log.close()
 
