@@ -1,0 +1,49 @@
+"""Why Assignments wait on their backends, counted."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Min
+
+from dispatch.models import Assignment
+
+# Names that are made from an id, with whatever was put behind it: they tell reasons apart that
+# are one and the same.
+NAMES = re.compile(r"\b(?:[\w.]+-)*[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:-\w+)*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitingReason:
+    """`count` live Assignments wait for it, the first of them `since` then."""
+
+    text: str
+    count: int
+    since: datetime | None
+
+
+def reasons(backend: str, most: int) -> list[WaitingReason]:
+    """The `most` frequent ones of the backend's live Assignments. Cheap: live rows alone."""
+    live = Assignment.objects.filter(backend=backend, closed_at=None).exclude(pending="")
+    counted = live.values("pending").annotate(count=Count("id"), since=Min("pending_since"))
+    found = merged(
+        WaitingReason(text=row["pending"], count=row["count"], since=row["since"])
+        for row in counted.order_by()
+    )
+    return sorted(found, key=lambda one: (-one.count, one.text))[:most]
+
+
+def merged(reasons: Iterable[WaitingReason]) -> list[WaitingReason]:
+    """Those that differ in the names of single Jobs and pods only become one."""
+    found: dict[str, WaitingReason] = {}
+    for reason in reasons:
+        text = NAMES.sub("…", reason.text)
+        before = found.get(text)
+        times = [one.since for one in (before, reason) if one and one.since]
+        found[text] = WaitingReason(
+            text=text,
+            count=reason.count + (before.count if before else 0),
+            since=min(times, default=None),
+        )
+    return list(found.values())
