@@ -162,6 +162,61 @@ def test_a_deleted_pod_gives_no_verdict_though_its_tests_end_first(
     assert_no_verdict(plane)
 
 
+BROKEN = "error building image: failed to execute command: waiting for process: exit status 1\n"
+
+
+def terminated_after(plane: AgentPlane, pod: Pod, log: str, code: int) -> None:
+    """TERM comes before the agent, which looks seldom, has seen anything of the build."""
+    agent = pod.start_agent(SWITCHYARD_LOOK_SECONDS="60", SWITCHYARD_BUILD="1")
+    assert pod.start_clone().end() == 0
+    pod.build(log, code=code)
+    assert agent.terminate() == 0
+
+
+def test_a_build_that_fails_is_told_though_the_pod_is_ended_for_it_at_once(
+    plane: AgentPlane, make_pod: MakePod, make_repository: MakeRepository
+) -> None:
+    plane.order = work_order(*make_repository({}))
+    terminated_after(plane, make_pod(), f"RUN false\n{BROKEN}", code=1)
+    assert plane.events() == ["cloned", "build_started", "build_failed"]
+    assert plane.text("build") == f"RUN false\n{BROKEN}"
+    assert plane.names()[-1] == "finish"
+    assert plane.only("finish").json["exit_code"] is None
+
+
+def test_a_clone_that_fails_is_told_though_the_pod_is_ended_for_it_at_once(
+    plane: AgentPlane, make_pod: MakePod, tmp_path: Path
+) -> None:
+    plane.order = work_order((tmp_path / "nothing").as_uri(), "0" * 40)
+    pod = make_pod(SWITCHYARD_LOOK_SECONDS="60")
+    agent = pod.start_agent()
+    pod.wait_for("ctl/claimed")
+    assert pod.start_clone(SWITCHYARD_LOOK_SECONDS="0.02").end() == 1
+    assert agent.terminate() == 0
+    assert plane.names() == ["claim", "git-token", "events clone_failed", "finish"]
+
+
+def test_a_builder_that_was_made_to_end_says_nothing_of_the_dockerfile(
+    plane: AgentPlane, make_pod: MakePod, make_repository: MakeRepository
+) -> None:
+    plane.order = work_order(*make_repository({}))
+    terminated_after(plane, make_pod(), f"RUN bundle install\n{BROKEN}", code=143)
+    assert plane.events() == ["cloned", "build_started"]
+    assert plane.text("system").endswith("Stopped: terminated\n")
+    assert_no_verdict(plane)
+
+
+def test_no_step_begins_once_the_agent_was_told_to_go(
+    plane: AgentPlane, make_pod: MakePod, make_repository: MakeRepository
+) -> None:
+    plane.order = work_order(*make_repository({}))
+    pod = make_pod()
+    terminated_after(plane, pod, "Pushed\n", code=0)
+    assert plane.events() == ["cloned", "build_started", "build_finished"]
+    assert not list(pod.ctl.glob("step-*"))
+    assert_no_verdict(plane)
+
+
 def test_term_is_obeyed_while_the_control_plane_is_away(plane: AgentPlane, begun: Begin) -> None:
     _, agent, _, pids = begun(grace="12")
     plane.stop()

@@ -29,6 +29,7 @@ OF_THE_DOCKERFILE = (
     "target build stage",
 )
 KILLED = "signal: killed"
+TERMINATED = 143
 
 
 class LeftToOthers(Exception):
@@ -52,9 +53,7 @@ def await_clone(job: Job) -> None:
     job.say(f"Cloning {job.order.repository or job.order.clone_url} at {job.order.commit}")
     steps = job.settings.steps
     follower = Follower(steps, "clone.log", job.logs.system)
-    job.watch.wait_for(lambda: number(steps, "clone.rc") is not None, follower)
-    follower.end()
-    if code := number(steps, "clone.rc"):
+    if code := end_of(job, "clone", follower):
         said = collecting.last_lines(steps, "clone.log") or f"exit code {code}"
         raise CloneFailed(f"The clone failed: {said}")
     job.report.event("cloned")
@@ -63,16 +62,25 @@ def await_clone(job: Job) -> None:
 def await_build(job: Job) -> None:
     steps = job.settings.steps
     follower = Follower(steps, "build.log", job.logs.build)
-    job.watch.wait_for(lambda: follower.begun)
+    job.watch.wait_for_init(lambda: follower.begun)
     job.say("The build has begun")
     job.report.event("build_started")
-    job.watch.wait_for(lambda: number(steps, "build.rc") is not None, follower)
-    follower.end()
-    if code := number(steps, "build.rc"):
+    if code := end_of(job, "build", follower):
         raise _build_end(job, code)
     job.image_digest = collecting.last_lines(steps, "digest", lines=1)
     job.say("The image is built")
     job.report.event("build_finished", job.image_digest)
+
+
+def end_of(job: Job, container: str, follower: Follower) -> int:
+    """The exit code of clone or build. Raises Stopped where it was made to end, as we are."""
+    steps, name = job.settings.steps, f"{container}.rc"
+    job.watch.wait_for_init(lambda: number(steps, name) is not None, follower)
+    follower.end()
+    code = number(steps, name) or 0
+    if code == TERMINATED:
+        job.watch.check()
+    return code
 
 
 def _build_end(job: Job, code: int) -> Exception:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import TimedOut
+from ..errors import Stopped, TimedOut
 from ..plain_files import open_plain
 from ..spool import Spool
 from ..stopping import Stop
@@ -84,6 +84,15 @@ class Watch:
                 return
             if all(caught_up):
                 self.stop.requested.wait(self.look_seconds)
+
+    def wait_for_init(self, condition: Callable[[], bool], *followers: Follower) -> None:
+        """For what an init container leaves behind: where one has failed, TERM comes to us as soon
+        as it has ended, and what it has said before counts. Raises Stopped or TimedOut."""
+        try:
+            self.wait_for(condition, *followers)
+        except Stopped:
+            if self.stop.reason != "terminated" or not condition():
+                raise
 
     def sleep(self, seconds: float) -> None:
         """Raises Stopped or TimedOut."""
