@@ -1,7 +1,7 @@
 """Every setting, in one place that reads like a table; docs/settings.md explains each one.
 
 Values come from the environment (`dispatch.env`); secrets may come from files (`NAME_FILE`).
-The droplet backend reads its own settings in `droplets/config.py`.
+Each backend reads its own settings in its `config.py`.
 """
 
 import hashlib
@@ -26,16 +26,18 @@ ENCRYPTION_KEYS = env.words(
 )
 
 # Backends: the folder and its line go together ------------------------------------------------
-BACKENDS = {
+INSTALLED_BACKENDS = {
     "droplets": "droplets.entry.ENTRY",
+    "kubernetes": "kube.entry.ENTRY",
 }
+BACKENDS = env.chosen("SWITCHYARD_BACKENDS", INSTALLED_BACKENDS)
 ROLLOUT = {"old": "droplets", "new": "kubernetes"}
 
 # What we run on -------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "controlplane.apps.ControlPlaneConfig",
     "dispatch.apps.DispatchConfig",
-    *dict.fromkeys(path.split(".")[0] for path in BACKENDS.values()),
+    *dict.fromkeys(path.split(".")[0] for path in INSTALLED_BACKENDS.values()),
     "rest_framework",
     "drf_spectacular",
     "django_q",

@@ -74,6 +74,16 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in raw(name, default).split(",") if word.strip()]
 
 
+def chosen(name: str, known: Mapping[str, str]) -> dict[str, str]:
+    """Those entries of `known` that a comma-separated list names, in the list's order; all of
+    them where it is not set, none where it is empty."""
+    names = words(name, ",".join(known))
+    strangers = sorted(set(names) - set(known))
+    if strangers:
+        raise EnvError(f"{name} has {', '.join(strangers)}: choose from {', '.join(known)}")
+    return {word: known[word] for word in names}
+
+
 def pairs(name: str) -> dict[str, str]:
     """A comma-separated list of key:value, each key once; empty where it is not set."""
     found: dict[str, str] = {}

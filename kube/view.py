@@ -6,6 +6,7 @@ without a live read of it.
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,9 @@ from dispatch.backends import BackendError, Unavailable
 from kube.api import Cluster, Expired
 
 Json = dict[str, Any]
+
+# How long one watch lasts: a loop has to come round in time to show that it lives.
+WATCH_SECONDS = 10.0
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +91,7 @@ class View:
                 self._version,
                 self._silence,
                 labelSelector=self._selector,
-                timeoutSeconds=str(int(self._relist)),
+                timeoutSeconds=str(math.ceil(min(self._relist, WATCH_SECONDS))),
             )
             for event in events:
                 self._take(event)

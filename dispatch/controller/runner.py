@@ -19,6 +19,7 @@ from dispatch.models import Lease, LoopBeat
 LEASE = "controller"
 BEAT_EVERY = 5.0
 SHORTEST_PAUSE = 0.005
+SECONDS_TO_END = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -112,9 +113,15 @@ def run(loops: Sequence[Loop], *, holder: str, stop: Event) -> None:
         _listen(threads, stop)
     for thread in threads:
         thread.poke()
-    for thread in threads:
-        thread.join(timeout=5)
+    _join(threads)
     leadership.give_up()
+
+
+def _join(threads: Sequence[LoopThread]) -> None:
+    """All together get this long; one that still waits for an answer ends with the process."""
+    deadline = time.monotonic() + SECONDS_TO_END
+    for thread in threads:
+        thread.join(timeout=max(0.0, deadline - time.monotonic()))
 
 
 def _keep_lease(leadership: Leadership, stop: Event) -> None:
