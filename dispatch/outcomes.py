@@ -155,8 +155,40 @@ OUTCOMES: dict[str, Outcome] = {
     Category.UNKNOWN: _retried("The run ended for a reason nobody reported."),
 }
 
+_KUBERNETES = "Kubernetes only."
+_DROPLETS = "Droplets only."
+
+# What the docs say beside the table: who can end so, where that is one backend alone.
+NOTES: dict[str, str] = {
+    Category.BUILD_FAILED: "The droplets' Ruby agent cannot tell: `no_verdict` there.",
+    Category.SERVICE_FAILED: "The droplets' Ruby agent cannot tell: `no_verdict` there.",
+    Category.BASE_IMAGE_NOT_FOUND: "Kubernetes only; on droplets the build fails.",
+    Category.TEST_OOM: "Kubernetes only: droplets have one size class.",
+    Category.BUILD_OOM: "Kubernetes only: droplets have one size class.",
+    Category.BOOT_TIMEOUT: _DROPLETS,
+    Category.DROPLET_LOST: _DROPLETS,
+    Category.NODE_LOST: _KUBERNETES,
+    Category.EVICTED: _KUBERNETES,
+    Category.PREEMPTED: _KUBERNETES,
+    Category.UNSCHEDULABLE: _KUBERNETES,
+    Category.QUOTA: _KUBERNETES,
+    Category.IMAGE_PULL_NOT_FOUND: _KUBERNETES,
+    Category.IMAGE_PULL_AUTH: _KUBERNETES,
+    Category.IMAGE_PULL_NETWORK: _KUBERNETES,
+    Category.REGISTRY_PUSH: _KUBERNETES,
+    Category.POD_REFUSED: _KUBERNETES,
+    Category.CONFIG_ERROR: _KUBERNETES,
+    Category.DISK_FULL: _KUBERNETES,
+    Category.DEADLINE: _KUBERNETES,
+}
+
 
 def brought_verdict(category: str) -> bool:
     """Whether the tests themselves decided. An end that did not, other than a cancel, is what
     the guardrails count as an infrastructure failure."""
     return category in (Category.PASSED, Category.FAILED)
+
+
+def failed_by_infrastructure(category: str) -> bool:
+    """An end without a verdict of the tests, other than a cancel."""
+    return not brought_verdict(category) and category != Category.CANCELLED
