@@ -38,6 +38,38 @@ services:
       context: ..
       dockerfile: .saturnci/Dockerfile
 """
+WITH_SERVICE = f"""\
+{COMPOSE_FILE}\
+    depends_on:
+      database: {{condition: service_healthy}}
+    environment:
+      DATABASE_HOST: database
+  database:
+    image: postgres:17-alpine
+    environment:
+      POSTGRES_HOST_AUTH_METHOD: trust
+    healthcheck:
+      test: ["CMD-SHELL", "pg_isready -U postgres"]
+      interval: 2s
+      retries: 10
+"""
+# The service runs the image that is built, so what it does is the same wherever there are services.
+WITH_BROKEN_SERVICE = f"""\
+{COMPOSE_FILE}\
+    image: sample
+    depends_on:
+      ledger: {{condition: service_healthy}}
+  ledger:
+    image: sample
+    command: ["sh", "-c", "echo 'The ledger has no books' >&2; exit 3"]
+    healthcheck:
+      test: ["CMD", "test", "-f", "/tmp/ready"]
+      interval: 2s
+"""
+WITH_RIGHTS = f"""\
+{COMPOSE_FILE}\
+    privileged: true
+"""
 PRE_SCRIPT = """\
 #!/bin/sh
 set -e
@@ -55,8 +87,9 @@ exit 3
 class Sample:
     """`verdict` is how a Task that runs the whole suite at `commit` ends (passed or failed) and
     `category` the outcome behind it; of several shards those with one of `failing_files` fail.
-    `command` is what the repository itself brings to run its tests, `compose_text` and
-    `dockerfile_text` are what Rails sends along of it."""
+    `backends` are those on which that holds: on others it is not eligible, or what makes it fail is
+    not there (the droplets' agent starts no services). `command` is what the repository itself
+    brings to run its tests, `compose_text` and `dockerfile_text` are what Rails sends of it."""
 
     name: str
     clone_url: str
@@ -67,6 +100,7 @@ class Sample:
     failing_files: tuple[str, ...]
     compose_text: str
     dockerfile_text: str
+    backends: tuple[str, ...]
     command: str = TEST_COMMAND
 
 
@@ -82,6 +116,7 @@ class Recipe:
     pre_script: str = PRE_SCRIPT
     wrong: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 1.0
+    backends: tuple[str, ...] = ("droplets", "kubernetes")
 
 
 RECIPES = {
@@ -92,6 +127,17 @@ RECIPES = {
         verdict="failed", category="pre_script_failed", pre_script=BROKEN_PRE_SCRIPT
     ),
     "slow": Recipe(seconds=30.0),
+    "failing_twice": Recipe(
+        verdict="failed", category="failed", wrong={"checkout": 0, "customers/address": 1}
+    ),
+    "service": Recipe(compose=WITH_SERVICE),
+    "unserved": Recipe(
+        verdict="failed",
+        category="service_failed",
+        compose=WITH_BROKEN_SERVICE,
+        backends=("kubernetes",),
+    ),
+    "privileged": Recipe(compose=WITH_RIGHTS, backends=("droplets",)),
 }
 
 # Spec file → what its examples add up; an example is right where the sum is.
@@ -130,6 +176,7 @@ def _create(folder: Path, name: str, recipe: Recipe) -> Sample:
         failing_files=tuple(f"./spec/{name}_spec.rb" for name in recipe.wrong),
         compose_text=recipe.compose,
         dockerfile_text=recipe.dockerfile,
+        backends=recipe.backends,
     )
 
 

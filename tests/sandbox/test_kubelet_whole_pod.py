@@ -1,7 +1,7 @@
 """The pod of the manifest builder, whole, on the sandbox's node.
 
-First a few lines of shell do what the contract (kube/README.md) says of the agent's programs, then
-those programs themselves, against a control plane that only records what it is told.
+A few lines of shell do what the contract (kube/README.md) says of the agent's programs;
+test_kubelet_samples.py has those programs themselves.
 """
 
 import subprocess
@@ -9,13 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from kube.manifest.job import manifests
-from sandbox import samples
-from sandbox.samples import create_samples
-from tests.kube.making import make_plan, make_request, make_settings
-from tests.sandbox.kubelet_cluster import Cluster, Json, RunningPod
+from tests.sandbox.kubelet_cluster import Cluster, RunningPod
+from tests.sandbox.whole_pods import only_job, start_job
 from tests.waiting import wait_until
-from tests.worker_image.agent_plane import ASSIGNMENT_ID, TOKEN, AgentPlane, work_order
 from tests.worker_image.conftest import GIT_ENV
 
 DOCKERFILE = """\
@@ -91,55 +87,10 @@ def repository(tmp_path: Path) -> tuple[str, str]:
     return folder.as_uri(), head.stdout.strip()
 
 
-def start(
-    cluster: Cluster,
-    repository: tuple[str, str],
-    *,
-    agent: str = AGENT,
-    plane: AgentPlane | None = None,
-    texts: tuple[str, str] = (COMPOSE, DOCKERFILE),
-) -> RunningPod:
-    """Makes the Job and what belongs to it. Without a control plane, shell stands for our own
-    programs."""
-    url, commit = repository
-    wanted = make_request(
-        clone_url=url,
-        commit=commit,
-        image=f"{cluster.registry_host}/acme/{cluster.namespace}:key",
-        cache_repository=f"{cluster.registry_host}/acme/shop/cache",
-        assignment_id=ASSIGNMENT_ID,
-        token=TOKEN,
-    )
-    settings = make_settings(
-        namespace=cluster.namespace,
-        registry_insecure=True,
-        control_plane_url=plane.url if plane else "http://127.0.0.1:9",
-    )
-    found = manifests(make_plan(*texts), wanted, settings)
-    job = found.job
-    job["spec"]["suspend"] = False
-    ours = {} if plane else {"tools": TOOLS, "agent": agent, "clone": CLONE}
-    for container in job["spec"]["template"]["spec"]["initContainers"]:
-        if script := ours.get(container["name"]):
-            container["command"] = ["sh", "-c", script]
-    made = cluster.api.post(f"/apis/batch/v1/namespaces/{cluster.namespace}/jobs", job)
-    for item in found.dependents(made["metadata"]["uid"]):
-        cluster.api.post(f"{cluster.path}/{item['kind'].lower()}s", item)
-    return find_pod(cluster)
-
-
-def find_pod(cluster: Cluster) -> RunningPod:
-    def pods() -> list[Json]:
-        return list(cluster.api.get(f"{cluster.path}/pods")["items"])
-
-    wait_until(pods)
-    about = pods()[0]["metadata"]
-    return RunningPod(cluster=cluster, name=about["name"], uid=about["uid"])
-
-
-def job_of(cluster: Cluster) -> Json:
-    found = cluster.api.get(f"/apis/batch/v1/namespaces/{cluster.namespace}/jobs")["items"]
-    return dict(found[0])
+def start(cluster: Cluster, repository: tuple[str, str], agent: str = AGENT) -> RunningPod:
+    """Without a control plane: shell stands for our own programs."""
+    scripts = {"tools": TOOLS, "agent": agent, "clone": CLONE}
+    return start_job(cluster, repository, (COMPOSE, DOCKERFILE), scripts=scripts)
 
 
 def test_a_whole_pod_clones_builds_serves_and_runs_its_steps(
@@ -155,7 +106,7 @@ def test_a_whole_pod_clones_builds_serves_and_runs_its_steps(
     assert f"Pushed {cluster.registry_host}/acme/{cluster.namespace}@sha256:" in built
     image_id = pod.container("test")["imageID"]
     assert image_id.startswith(f"{cluster.registry_host}/acme/{cluster.namespace}@sha256:")
-    wait_until(lambda: job_of(cluster)["status"].get("succeeded") == 1)
+    wait_until(lambda: only_job(cluster)["status"].get("succeeded") == 1)
     order = [m.rpartition(" ")[2] for r, m in pod.events() if r == "Started"]
     assert order == [*names, "test"]
     stopped = [m.rpartition(" ")[2] for r, m in pod.events() if r == "Killing"]
@@ -171,7 +122,7 @@ def test_a_build_that_fails_ends_the_pod_and_the_agent_last(
     assert pod.exit_code("kaniko") == 9 and pod.exit_code("agent") == 0
     assert pod.reason("test") == "PodInitializing"
     assert status.get("reason") is None
-    wait_until(lambda: job_of(cluster)["status"].get("failed") == 1)
+    wait_until(lambda: only_job(cluster)["status"].get("failed") == 1)
 
 
 def test_memory_that_runs_out_in_a_step_is_seen_by_the_wrapper_and_the_kubelet(
@@ -188,32 +139,3 @@ def test_memory_that_runs_out_in_a_step_is_seen_by_the_wrapper_and_the_kubelet(
     pod.wait_end("Succeeded")  # the wrapper lives on, and so does its exit code
     assert pod.reason("test") == "OOMKilled"
     assert pod.log("agent") == "1\n3\ntest\n"
-
-
-@pytest.mark.parametrize(
-    ("name", "exit_code", "phase"),
-    [("passing", 0, "Succeeded"), ("failing", 1, "Succeeded"), ("unbuildable", None, "Failed")],
-)
-def test_our_own_programs_carry_out_a_sample(
-    cluster: Cluster, tmp_path: Path, name: str, exit_code: int | None, phase: str
-) -> None:
-    sample = create_samples(tmp_path)[name]
-    broken = name == "unbuildable"
-    dockerfile = samples.BROKEN_DOCKERFILE if broken else samples.DOCKERFILE
-    plane = AgentPlane(order=work_order(sample.clone_url, sample.commit))
-    plane.start()
-    try:
-        pod = start(
-            cluster,
-            (sample.clone_url, sample.commit),
-            plane=plane,
-            texts=(samples.COMPOSE_FILE, dockerfile),
-        )
-        pod.wait_end(phase)
-        assert plane.only("claim").json["instance"] == pod.uid
-        assert plane.only("finish").json["exit_code"] == exit_code
-        assert ("tests_finished" in plane.events()) is not broken
-        if broken:
-            assert "requirements-that-nobody-wrote.txt" in plane.text("build")
-    finally:
-        plane.stop()

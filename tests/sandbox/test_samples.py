@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from kube.planner.plan import Plan
+from kube.planner.planning import Sources, plan
 from sandbox.samples import RECIPES, TEST_COMMAND, create_samples
 
 
@@ -58,3 +60,14 @@ def test_a_sample_tells_the_texts_that_are_in_its_repository(tmp_path: Path) -> 
         folder = Path(sample.clone_url.removeprefix("file://")) / ".saturnci"
         assert (folder / "docker-compose.yml").read_text() == sample.compose_text
         assert (folder / "Dockerfile").read_text() == sample.dockerfile_text
+
+
+def test_a_sample_can_be_planned_where_it_is_to_run_on_kubernetes(tmp_path: Path) -> None:
+    samples = create_samples(tmp_path)
+    planned = {
+        name: plan(Sources(compose_text=one.compose_text, dockerfile_text=one.dockerfile_text))
+        for name, one in samples.items()
+    }
+    can = {name for name, found in planned.items() if isinstance(found, Plan)}
+    assert can == {name for name, one in samples.items() if "kubernetes" in one.backends}
+    assert can != set(samples)
