@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import quote, urlencode
@@ -22,6 +23,9 @@ from dispatch.backends import BackendError, NoCapacity, Rejected, Unavailable
 
 Json = dict[str, Any]
 MERGE_PATCH = "application/merge-patch+json"
+LOG_PIECE = 64 * 1024
+# The client sets up its whole configuration anew whenever it is asked for our token.
+TOKEN_SECONDS = 5.0
 
 
 class AlreadyThere(BackendError):
@@ -77,6 +81,8 @@ class Cluster:
         self._lock = threading.Lock()
         self._client: client.ApiClient | None = None
         self._process = 0
+        self._token: dict[str, str] = {}
+        self._token_until = 0.0
 
     def get(self, kind: str, name: str) -> Json:
         """A live read. Raises NotThere."""
@@ -95,14 +101,45 @@ class Cluster:
         the patch is not the object's."""
         return self._call("PATCH", self._path(kind, name), None, body).body
 
-    def delete(self, kind: str, name: str, uid: str) -> None:
-        """In the background, and only the object with this UID; gone is success, another object
-        of the same name too."""
-        options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+    def delete(self, kind: str, name: str, uid: str, version: str = "") -> bool:
+        """In the background, and only the object with this UID, and in this version where one is
+        given. Gone is success; False: what has this name now is another one."""
+        preconditions = {"uid": uid} | ({"resourceVersion": version} if version else {})
+        options = {"propagationPolicy": "Background", "preconditions": preconditions}
         try:
             self._call("DELETE", self._path(kind, name), None, options)
-        except (NotThere, Conflict):
-            return
+        except NotThere:
+            return True
+        except Conflict:
+            return False
+        return True
+
+    def delete_by_name(self, kind: str, name: str) -> None:
+        """Whatever has this name; gone is success."""
+        options = {"propagationPolicy": "Background"}
+        with suppress(NotThere):
+            self._call("DELETE", self._path(kind, name), None, options)
+
+    @contextmanager
+    def log(
+        self, pod: str, container: str, *, since: str = "", previous: bool = False, timeout: float
+    ) -> Iterator[Iterator[bytes]]:
+        """The log of a container's run, or of the one before, in pieces of any size. Each line
+        begins with the time at which it was written, RFC 3339 with fractions; lines before the
+        second of `since` are left out. Read on demand: leave when you have enough. Raises
+        NotThere, or Rejected where there is no such run."""
+        query = {"container": container, "timestamps": "true"}
+        query |= {"sinceTime": since} if since else {}
+        query |= {"previous": "true"} if previous else {}
+        path = f"{self._path('pods', pod)}/log"
+        answer = self._send("GET", path, query, None, timeout)
+        try:
+            yield answer.response.stream(amt=LOG_PIECE, decode_content=True)
+        except (HTTPError, OSError) as error:
+            raise Unavailable(f"the log of {container} broke off: {error}") from None
+        finally:
+            # What is left of it is not wanted: the connection cannot be used again.
+            answer.response.close()
 
     def watch(
         self, kind: str, resource_version: str, silence: float, **query: str
@@ -176,7 +213,7 @@ class Cluster:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         if method == "PATCH":
             headers["Content-Type"] = MERGE_PATCH
-        api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        headers |= self._authorization(api)
         url = api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         try:
             answer = api.rest_client.request(
@@ -184,9 +221,20 @@ class Cluster:
             )
         except (HTTPError, ApiException, OSError) as error:
             raise Unavailable(f"{method} {path}: no answer ({type(error).__name__})") from None
+        if answer.status == 401:
+            self._token_until = 0.0
         if answer.status >= 400:
             raise _reaction(method, path, answer)
         return answer
+
+    def _authorization(self, api: client.ApiClient) -> dict[str, str]:
+        """The header with our token, which a file or a program may renew."""
+        now = time.monotonic()
+        if now >= self._token_until:
+            token: dict[str, str] = {}
+            api.update_params_for_auth(token, [], ["BearerToken"], "", "", None)
+            self._token, self._token_until = token, now + TOKEN_SECONDS
+        return self._token
 
     def _api(self) -> client.ApiClient:
         with self._lock:

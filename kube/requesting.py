@@ -1,10 +1,11 @@
 """From an Assignment's rows to the manifests of its Job."""
 
 import hashlib
+from uuid import UUID
 
 from dispatch import encryption, tokens
 from dispatch.backends import Eligibility, Rejected
-from dispatch.models import Assignment, SuiteRun, TaskSecret
+from dispatch.models import Assignment, SuiteRun
 from dispatch.placement import spec_of_task
 from kube.config import Config
 from kube.eligibility import sources_of
@@ -13,6 +14,12 @@ from kube.manifest.request import JobRequest
 from kube.manifest.values import TaskRefused
 from kube.planner.plan import Plan, PlanRefused
 from kube.planner.planning import plan
+
+
+def with_rows(assignment_id: UUID) -> Assignment:
+    """The Assignment as it is now, with all rows that its manifests are made from."""
+    rows = Assignment.objects.select_related("task__suite_run", "task__secret")
+    return rows.get(pk=assignment_id)
 
 
 def manifests_of(assignment: Assignment, config: Config) -> Manifests:
@@ -62,5 +69,5 @@ def repository_path(suite_run: SuiteRun) -> str:
 
 
 def _variables(assignment: Assignment) -> dict[str, str]:
-    secret = TaskSecret.objects.filter(pk=assignment.task_id).first()
+    secret = getattr(assignment.task, "secret", None)
     return encryption.decrypt_mapping(secret.ciphertext) if secret else {}

@@ -5,7 +5,8 @@ more: a paused starter cannot bring a closed one to life. What an Assignment is 
 `<Job name>/<UID>`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -30,7 +31,7 @@ from kube.config import Config
 from kube.eligibility import eligible
 from kube.manifest.job import ASSIGNMENT, Manifests, selector
 from kube.manifest.request import job_name
-from kube.requesting import manifests_of
+from kube.requesting import manifests_of, with_rows
 from kube.status import RUNS, Reading, read
 from kube.view import View
 
@@ -68,7 +69,7 @@ class KubernetesWorker:
         return eligible(spec)
 
     def start(self, assignment: Assignment) -> Placement:
-        assignment = Assignment.by_id(assignment.pk)
+        assignment = with_rows(assignment.pk)
         self._check_startable(assignment)
         wanted = manifests_of(assignment, self.config)
         job = self._make_job(assignment, wanted)
@@ -141,13 +142,14 @@ class KubernetesWorker:
     def observe(self, assignments: Sequence[Assignment]) -> list[Sighting]:
         self.jobs.refresh()
         self.pods.refresh()
-        return [self._see(assignment) for assignment in assignments]
+        pods = _by_job(self.pods.all())
+        return [self._see(assignment, pods) for assignment in assignments]
 
-    def _see(self, assignment: Assignment) -> Sighting:
+    def _see(self, assignment: Assignment, pods: Mapping[str, Sequence[Json]]) -> Sighting:
         job = self.jobs.get(job_name(assignment.task_id, assignment.number))
         reading = RUNS
         if job is not None and assignment.live:
-            reading = self._read(job, live=False)
+            reading = self._read(job, pods.get(job["metadata"]["name"], ()))
         if job is None or reading.ended:
             job, reading = self._look_again(assignment)
         return _sighting(assignment, job, reading)
@@ -159,16 +161,13 @@ class KubernetesWorker:
             job = self.cluster.get("jobs", name)
         except NotThere:
             return None, RUNS
-        return job, self._read(job, live=True) if assignment.live else RUNS
+        if not assignment.live:
+            return job, RUNS
+        pods = self.cluster.list("pods", labelSelector=f"job-name={name}")["items"]
+        return job, self._read(job, pods)
 
-    def _read(self, job: Json, *, live: bool) -> Reading:
-        name = job["metadata"]["name"]
-        labelled = f"job-name={name}"
-        if live:
-            pods = self.cluster.list("pods", labelSelector=labelled)["items"]
-        else:
-            pods = [pod for pod in self.pods.all() if _belongs(pod, name)]
-        events = [] if pods else self._events(name)
+    def _read(self, job: Json, pods: Sequence[Json]) -> Reading:
+        events = [] if pods else self._events(job["metadata"]["name"])
         return read(job, pods, events, timezone.now(), self.config.grace)
 
     def _events(self, name: str) -> list[Json]:
@@ -209,8 +208,12 @@ def _is_job_of(job: Json, assignment: Assignment) -> bool:
     return assignment.external_id in (None, f"{metadata['name']}/{metadata['uid']}")
 
 
-def _belongs(pod: Json, name: str) -> bool:
-    return bool(pod["metadata"].get("labels", {}).get("job-name") == name)
+def _by_job(pods: Iterable[Json]) -> dict[str, list[Json]]:
+    """Pods by the name of their Job."""
+    found: dict[str, list[Json]] = defaultdict(list)
+    for pod in pods:
+        found[pod["metadata"].get("labels", {}).get("job-name", "")].append(pod)
+    return found
 
 
 def _name_and_uid(job: Json) -> tuple[str, str]:
