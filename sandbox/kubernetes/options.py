@@ -23,7 +23,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--speed", type=_positive, default=1.0, help="divides what the cluster waits for")
     add("--seed", type=int, default=0, help="of everything that is drawn")
     add("--fault", action="append", default=[], type=_rule, metavar="JSON", help="may be repeated")
-    add("--verbose", action="store_true", help="show each request")
+    add("--verbose", action="store_true", help="show each request, and when it was answered")
     return parser
 
 

@@ -6,6 +6,7 @@ import logging
 import socket
 import struct
 import sys
+import time
 import traceback
 
 from aiohttp import web
@@ -57,6 +58,7 @@ class Server:
         except Disconnect as disconnect:
             return await _disconnect(http, disconnect)
         if isinstance(answer, Stream):
+            self._tell(http, 200)
             return await _stream(http, answer)
         return self._finish(http, _complete(answer))
 
@@ -70,9 +72,21 @@ class Server:
             raise internal(f"{type(error).__name__}: {error}") from error
 
     def _finish(self, http: web.BaseRequest, response: web.Response) -> web.Response:
-        if self._verbose:
-            print(http.method, http.path_qs, response.status, file=sys.stderr, flush=True)
+        made = _made(response) if self._verbose and response.status == 201 else ""
+        self._tell(http, response.status, made)
         return response
+
+    def _tell(self, http: web.BaseRequest, code: int, name: str = "") -> None:
+        """Seconds since the epoch, method, path, status, and the name of what was made."""
+        if self._verbose:
+            words = (f"{time.time():.6f}", http.method, http.path_qs, str(code), name)
+            print(" ".join(words).rstrip(), file=sys.stderr, flush=True)
+
+
+def _made(response: web.Response) -> str:
+    assert isinstance(response.body, bytes)
+    name = json.loads(response.body).get("metadata", {}).get("name")
+    return name if isinstance(name, str) else ""
 
 
 def _quiet() -> logging.Logger:
