@@ -154,7 +154,7 @@ def finish(request: HttpRequest, assignment: Assignment) -> HttpResponse:
     if assignment.finish is not None and assignment.finish != report:
         raise Refusal(409, "This Assignment was finished with another report.")
     if assignment.finish is None:
-        rows = Assignment.objects.filter(pk=assignment.pk, closed_at=None, finish=None)
+        rows = Assignment.objects.filter(pk=assignment.pk, closed_at=None, finish__isnull=True)
         rows.update(finish=report, exit_code=report["exit_code"], finished_at=timezone.now())
         close_by_report(Assignment.by_id(assignment.pk))
     elif assignment.live:
