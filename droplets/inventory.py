@@ -10,11 +10,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from dispatch.backends import Unavailable
+from dispatch.hearing import agents_reach_us
 from droplets.cloud import Cloud, Droplet
 from droplets.config import config
 from droplets.models import Orphan, Worker, WorkerState
 from droplets.pool import adopt, health
-from droplets.silence import agents_reach_us
 
 RUNNING = (WorkerState.PROVISIONING, WorkerState.IDLE, WorkerState.BUSY)
 

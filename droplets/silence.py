@@ -7,54 +7,38 @@ its suite runs, while our own goes on polling.
 
 from datetime import datetime, timedelta
 
-import requests
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from dispatch.hearing import Hearing, agents_reach_us
 from dispatch.models import Assignment
 from dispatch.outcomes import Category
 from droplets.config import config
 from droplets.models import Worker, WorkerState
 
-ANSWER_SECONDS = 3.0
-
-
-def agents_reach_us(api_host: str) -> bool:
-    """Whether a web process answers where the agents call."""
-    try:
-        return requests.get(f"{api_host}/livez", timeout=ANSWER_SECONDS).ok
-    except requests.RequestException:
-        return False
-
 
 class Watch:
-    """The watch of one controller process.
-
-    Silence is counted only while agents can be heard: since we started, or since web or the
-    database came back. Whether they can is known from somebody who was heard lately, or else
-    from calling where they call.
-    """
+    """The watch of one controller process. Whether agents can be heard is known from somebody who
+    was heard lately, or else from calling where they call."""
 
     def __init__(self) -> None:
-        self._hearing_since: datetime | None = None
+        self._hearing = Hearing()
 
     def step(self) -> None:
         now = timezone.now()
         silence = timedelta(seconds=config().silence)
-        self._listen(now, silence)
-        if self._hearing_since is None or self._hearing_since >= now - silence:
+        self._hearing.note(now, _can_be_heard(now - silence / 2))
+        if not self._hearing.lasts(now, silence):
             return
         for worker in _silent(now - silence):
             worker.lose(_reason(worker), category=Category.AGENT_LOST)
 
-    def _listen(self, now: datetime, silence: timedelta) -> None:
-        """Note since when agents can be heard without a break."""
-        standing = Worker.standing()
-        heard = standing.filter(last_seen_at__gt=now - silence / 2).exists()
-        if not heard and not (standing.exists() and agents_reach_us(config().api_host)):
-            self._hearing_since = None
-        elif self._hearing_since is None:
-            self._hearing_since = now
+
+def _can_be_heard(lately: datetime) -> bool:
+    standing = Worker.standing()
+    if standing.filter(last_seen_at__gt=lately).exists():
+        return True
+    return standing.exists() and agents_reach_us(config().api_host)
 
 
 def _silent(before: datetime) -> "QuerySet[Worker]":

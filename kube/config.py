@@ -20,6 +20,8 @@ class Config:
     calls_per_second: float
     relist: float
     watch_silence: float
+    silence: float
+    log_every: float
     grace: Grace
     manifest: ManifestSettings
 
@@ -66,6 +68,8 @@ def config() -> Config:
         calls_per_second=env.number("SWITCHYARD_KUBE_CALLS_PER_SECOND", 50, least=1),
         relist=env.number("SWITCHYARD_KUBE_RELIST_SECONDS", 30, least=0.2),
         watch_silence=env.number("SWITCHYARD_KUBE_WATCH_SILENCE_SECONDS", 90, least=0.5),
+        silence=env.number("SWITCHYARD_KUBE_SILENCE_SECONDS", 90, least=20),
+        log_every=env.number("SWITCHYARD_KUBE_SERVICE_LOG_SECONDS", 5, least=0.2),
         grace=_grace(),
         manifest=_manifest(),
     )

@@ -33,7 +33,7 @@ def watch() -> Watch:
     make_worker(ready_at=ago(500), last_seen_at=timezone.now())
     watch = Watch()
     watch.step()
-    watch._hearing_since = ago(400)
+    watch._hearing.since = ago(400)
     return watch
 
 
@@ -154,8 +154,8 @@ def test_when_somebody_is_heard_again_the_others_get_the_whole_time_to_be_heard(
     back = make_worker(ready_at=ago(300), last_seen_at=timezone.now())
     watch.step()
     assert state_of(worker) == WorkerState.IDLE
-    assert watch._hearing_since is not None
-    watch._hearing_since -= timedelta(seconds=61)
+    assert watch._hearing.since is not None
+    watch._hearing.since -= timedelta(seconds=61)
     watch.step()
     assert (state_of(worker), state_of(back)) == (WorkerState.LOST, WorkerState.IDLE)
 
@@ -173,8 +173,8 @@ def test_when_nobody_is_heard_it_matters_whether_agents_can_reach_us(
     worker = make_worker(ready_at=ago(5000), last_seen_at=ago(3600))
     watch = Watch()
     watch.step()
-    if watch._hearing_since:
-        watch._hearing_since -= timedelta(seconds=61)
+    if watch._hearing.since:
+        watch._hearing.since -= timedelta(seconds=61)
     watch.step()
     config_module.config.cache_clear()
     assert state_of(worker) == state
