@@ -16,7 +16,7 @@ from uuid import UUID
 
 from cryptography.fernet import InvalidToken
 
-from dispatch import encryption
+from dispatch import encryption, junit
 from dispatch.models import TaskSecret
 
 logger = logging.getLogger(__name__)
@@ -25,6 +25,9 @@ MASK = b"[REDACTED]"
 WITHHELD = b"[withheld: no configured encryption key fits the secrets that must not be shown]\n"
 SHORTEST_SECRET = 4
 SHORTEST_ENCODED = 6
+# A longer one is looked for in pieces, so that it is known how far one can reach.
+LONGEST_FORM = 4096
+LONGEST_CREDENTIAL = 1024
 
 # Each with a text without which it cannot match, which is much quicker to look for. A group
 # named `secret` is what goes; without one all of it does.
@@ -45,7 +48,7 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         lines = {line.strip() for secret in secrets for line in secret.splitlines()}
-        found = {form for line in lines for form in _forms(line)}
+        found = {piece for line in lines for form in _forms(line) for piece in _pieces(form)}
         self._forms = sorted(found, key=len, reverse=True)
 
     def clean(self, data: bytes) -> bytes:
@@ -58,13 +61,27 @@ class Redactor:
     def clean_line_end(self, data: bytes) -> bytes:
         """For text that was cut off in the middle of a line, whose rest never comes: what may be
         the beginning of a secret goes as well."""
-        cut = len(data)
+        spans = [*self._values(data), *_credentials(data), *self._unfinished(data)]
+        return _masked(data, spans)
+
+    def safe_cut(self, data: bytes) -> int:
+        """Up to where `data`, without the end of its line, can be cleaned although more of it
+        follows: no secret begins before this place and ends after it."""
+        longest = max([LONGEST_CREDENTIAL, *(len(form) for form in self._forms[:1])])
+        cut = max(0, len(data) - longest)
+        for start, stop in _joined([*self._values(data), *_credentials(data, whole=True)]):
+            if start < cut < stop:
+                return start
+        return cut
+
+    def _unfinished(self, data: bytes) -> Iterator[tuple[int, int]]:
+        """What at the end of `data` begins like a secret."""
         for form in self._forms:
             at = data.find(form[:SHORTEST_SECRET], max(0, len(data) - len(form) + 1))
             while at >= 0 and not form.startswith(data[at:]):
                 at = data.find(form[:SHORTEST_SECRET], at + 1)
-            cut = min(cut, at) if at >= 0 else cut
-        return data if cut == len(data) else data[:cut] + MASK
+            if at >= 0:
+                yield at, len(data)
 
     def _values(self, data: bytes) -> Iterator[tuple[int, int]]:
         for form in self._forms:
@@ -81,21 +98,40 @@ class Withholding(Redactor):
         return WITHHELD if data else data
 
 
-def _credentials(data: bytes) -> Iterator[tuple[int, int]]:
+def _credentials(data: bytes, *, whole: bool = False) -> Iterator[tuple[int, int]]:
+    """Where they are; `whole`: with what they are told by."""
     for needed, pattern in PATTERNS:
         if needed in data:
-            group = "secret" if "secret" in pattern.groupindex else 0
+            group = "secret" if "secret" in pattern.groupindex and not whole else 0
             yield from (match.span(group) for match in pattern.finditer(data))
 
 
 def _masked(data: bytes, spans: list[tuple[int, int]]) -> bytes:
     """Secrets may overlap: what they cover together is one mask."""
     pieces, end = [], 0
-    for start, stop in sorted(spans):
-        if start >= end:
-            pieces += [data[end:start], MASK]
-        end = max(end, stop)
+    for start, stop in _joined(spans):
+        pieces += [data[end:start], MASK]
+        end = stop
     return b"".join([*pieces, data[end:]]) if pieces else data
+
+
+def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """In order, those that overlap made one."""
+    joined: list[tuple[int, int]] = []
+    for start, stop in sorted(spans):
+        if joined and start < joined[-1][1]:
+            joined[-1] = joined[-1][0], max(joined[-1][1], stop)
+        else:
+            joined.append((start, stop))
+    return joined
+
+
+def _pieces(form: bytes) -> Iterator[bytes]:
+    """Which cover the whole of it; the last one overlaps, so that none is short."""
+    for at in range(0, max(1, len(form) - LONGEST_FORM), LONGEST_FORM):
+        yield form[at : at + LONGEST_FORM]
+    if len(form) > LONGEST_FORM:
+        yield form[-LONGEST_FORM:]
 
 
 def _forms(secret: str) -> set[bytes]:
@@ -126,13 +162,22 @@ def _base64_forms(raw: bytes) -> Iterator[bytes]:
 
 
 def clean_results(redactor: Redactor, data: bytes) -> bytes:
-    """RSpec JSON whose messages are free of secrets. Names and counts stay as they are: a
-    variable of the value "test" must not make a results file unreadable."""
+    """A results file whose messages are free of secrets. Names and counts stay as they are: a
+    variable of the value "test" must not make it unreadable."""
+    if junit.is_xml(data):
+        return _clean_xml(redactor, data)
     if redactor.clean(data) == data:
         return data
     try:
         document = json.loads(data.decode("utf-8", "replace"))
         return json.dumps(_cleaned(document, redactor)).encode("utf-8", "replace")
+    except (ValueError, RecursionError):
+        return redactor.clean(data)
+
+
+def _clean_xml(redactor: Redactor, data: bytes) -> bytes:
+    try:
+        return junit.cleaned(data, redactor.clean_text)
     except (ValueError, RecursionError):
         return redactor.clean(data)
 

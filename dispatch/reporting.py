@@ -3,26 +3,27 @@
 The callers have checked who reports and whether it may be taken; what comes in here is stored.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import F, Max, Sum
+from django.db.models.functions import Length
 
 from dispatch.models import Artifact, Assignment, LogChunk, LogStream, RefusedReport, ResultFile
 from dispatch.redaction import Redactor, clean_results
+from dispatch.results import LARGEST_COUNT, Counts, counts_of
 
 LARGEST_CHUNK = 256 * 1024
-LARGEST_COUNT = 2**31 - 1
+MOST_STREAMS = 60
 LARGEST_RESULTS = 50 * 1024 * 1024
 MOST_RESULTS = 100
 LARGEST_ARTIFACT = 20_000_000
 MOST_ARTIFACTS = 200
+LARGEST_ARTIFACTS = 500_000_000
 LARGEST_REFUSED = 64 * 1024
 MOST_REFUSED = 20
 LONGEST_NAME = 200
@@ -40,6 +41,15 @@ class TooMuch(Exception):
     """A report is over its cap; the message says which."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Appended:
+    """`stored` is what was added to the stream, cleaned; `received` counts the raw bytes that came
+    of it by now."""
+
+    stored: bytes
+    received: int
+
+
 # Logs -----------------------------------------------------------------------------------------
 
 
@@ -51,12 +61,14 @@ def append_log(
     redactor: Redactor,
     offset: int | None = None,
     gaps: bool = False,
-) -> bytes:
+    end: bool = False,
+) -> Appended:
     """Append to a stream, in order of arrival, in one transaction that locks the stream's row.
 
     `offset` counts the raw bytes that the agent sent before these: what came before is not
-    stored again; where some are missing Gap is raised, unless `gaps` may be. Beyond
-    `settings.LOG_CAP_BYTES` the head and the tail are kept. What was stored is returned.
+    stored again; where some are missing Gap is raised, unless `gaps` may be. `end`: nothing
+    follows, so that a last line without its end is one. Beyond `settings.LOG_CAP_BYTES` the head
+    and the tail are kept. Raises TooMuch where there are too many streams.
     """
     with transaction.atomic():
         stream = _locked(assignment_id, name)
@@ -66,18 +78,21 @@ def append_log(
             stream.received = offset
         if offset is not None:
             data = data[stream.received - offset :]
-        cleaned = redactor.clean(data)
+        cut_off = end and data != b"" and not data.endswith(b"\n")
+        cleaned = redactor.clean_line_end(data) + b"\n" if cut_off else redactor.clean(data)
         start, stream.length = stream.length, stream.length + len(cleaned)
         stream.received += len(data)
         _store(stream, start, cleaned)
         stream.save(update_fields=["received", "length", "cut_from", "cut_to"])
-    return cleaned
+    return Appended(stored=cleaned, received=stream.received)
 
 
 def _locked(assignment_id: UUID, name: str) -> LogStream:
     """The stream's row, made if need be. Only an UPDATE locks it on every database."""
     rows = LogStream.objects.filter(assignment_id=assignment_id, name=name)
     if not rows.update(length=F("length")):
+        if LogStream.objects.filter(assignment_id=assignment_id).count() >= MOST_STREAMS:
+            raise TooMuch(f"an Assignment may have {MOST_STREAMS} log streams")
         stream = LogStream(assignment_id=assignment_id, name=name)
         LogStream.objects.bulk_create([stream], ignore_conflicts=True)
         rows.update(length=F("length"))
@@ -132,50 +147,12 @@ def log_tail(assignment_id: UUID, name: str, size: int) -> bytes:
 # Results --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class Counts:
-    """What one results file says. `complete`: it could be read; the rest is 0 where not."""
-
-    complete: bool = False
-    example_count: int = 0
-    failure_count: int = 0
-    pending_count: int = 0
-    errors_outside_count: int = 0
-
-
-def read_rspec(data: bytes) -> Counts:
-    """RSpec's JSON. Anything that is not whole and consistent is incomplete, never an error."""
-    try:
-        document = json.loads(data.decode("utf-8-sig", "replace"))
-        return _read_summary(document["summary"], document.get("examples", []))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return Counts()
-
-
-def _read_summary(summary: dict[str, Any], examples: list[Any]) -> Counts:
-    """Where the examples and the summary differ, the worse is believed."""
-    statuses = [example.get("status") for example in examples]
-    return Counts(
-        complete=True,
-        example_count=_count(summary["example_count"]),
-        failure_count=max(_count(summary["failure_count"]), statuses.count("failed")),
-        pending_count=_count(summary.get("pending_count", 0)),
-        errors_outside_count=_count(summary.get("errors_outside_of_examples_count", 0)),
-    )
-
-
-def _count(value: Any) -> int:
-    if type(value) is not int or not 0 <= value <= LARGEST_COUNT:
-        raise ValueError(f"{value!r} is no count")
-    return value
-
-
 def store_results(
     assignment: Assignment, name: str, data: bytes, *, redactor: Redactor
 ) -> ResultFile:
     """Keep a results file; the same name replaces, several add up. While the Assignment is live
     its counts follow. Of a file that is too large only the counts are kept. Raises TooMuch."""
-    counts, name = read_rspec(data), safe_name(name, "results.json")
+    counts, name = counts_of(data), safe_name(name, "results.json")
     others = ResultFile.objects.filter(assignment_id=assignment.pk).exclude(name=name)
     if others.count() >= MOST_RESULTS:
         raise TooMuch(f"an Assignment may have {MOST_RESULTS} results files")
@@ -221,6 +198,9 @@ def store_artifact(assignment_id: UUID, name: str, content_type: str, data: byte
     others = Artifact.objects.filter(assignment_id=assignment_id).exclude(name=name)
     if others.count() >= MOST_ARTIFACTS:
         raise TooMuch(f"an Assignment may have {MOST_ARTIFACTS} artifacts")
+    stored = others.aggregate(size=Sum(Length("data")))["size"] or 0
+    if stored + len(data) > LARGEST_ARTIFACTS:
+        raise TooMuch(f"the artifacts of an Assignment may have {LARGEST_ARTIFACTS} bytes together")
     kind = content_type if re.fullmatch(r"[\w.+-]{1,50}/[\w.+-]{1,49}", content_type) else ""
     artifact, _ = Artifact.objects.update_or_create(
         assignment_id=assignment_id,

@@ -1,14 +1,14 @@
-"""The failing examples of RSpec's JSON reports, in the words that a person wants to read.
+"""The failing examples of results files, in the words that a person wants to read.
 
 The reports came from the tests: any of their values may be missing or of another type.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from dispatch.models import ResultFile
+from dispatch.results import Unreadable, document
 
 MOST_EXAMPLES = 50
 MOST_MESSAGE = 4000
@@ -35,15 +35,14 @@ def failing_examples(files: Iterable[ResultFile]) -> list[FailingExample]:
 
 def failures_of(data: bytes, attempt: int) -> Iterator[FailingExample]:
     try:
-        report = json.loads(data.decode("utf-8-sig", "replace"))
-    except (ValueError, RecursionError):
+        report = document(data)
+    except Unreadable:
         return
-    examples = report.get("examples") if isinstance(report, dict) else None
+    examples = report.get("examples")
     for example in examples if isinstance(examples, list) else []:
         if isinstance(example, dict) and example.get("status") == "failed":
             yield _failing(example, attempt)
-    if isinstance(report, dict):
-        yield from _outside(report, attempt)
+    yield from _outside(report, attempt)
 
 
 def _failing(example: dict[str, Any], attempt: int) -> FailingExample:

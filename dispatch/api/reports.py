@@ -1,6 +1,5 @@
 """GET: what the agents reported of a Task: logs, results, artifacts."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +15,7 @@ from dispatch.api.problems import NotFound, Refused
 from dispatch.api.reading import find_attempt, find_task
 from dispatch.models import Artifact, Assignment, LogChunk, LogStream
 from dispatch.reporting import result_totals
+from dispatch.results import Unreadable, document
 
 MOST_EXAMPLES = 20_000
 LONGEST_RUN = 1e9
@@ -122,11 +122,10 @@ def _artifacts(attempt: Assignment) -> list[dict[str, Any]]:
 
 
 def _examples(data: bytes) -> Iterator[dict[str, Any]]:
-    """The examples of RSpec's JSON; none where it is cut off or something else."""
+    """The examples of a results file; none where it cannot be read."""
     try:
-        document = json.loads(data.decode("utf-8-sig", "replace"))
-        examples = document["examples"]
-    except (ValueError, TypeError, KeyError, RecursionError):
+        examples = document(data).get("examples")
+    except Unreadable:
         return
     for example in examples if isinstance(examples, list) else ():
         if isinstance(example, dict):

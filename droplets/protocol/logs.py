@@ -40,9 +40,8 @@ def _append(request: HttpRequest, assignment: Assignment, stream: str) -> int:
     lines = whole_lines(data, redactor) if offset is None else data.replace(b"\n\n", b"\n")
     if not lines:
         return 0
-    return len(
-        append_log(assignment.pk, stream, lines, redactor=redactor, offset=offset, gaps=True)
-    )
+    added = append_log(assignment.pk, stream, lines, redactor=redactor, offset=offset, gaps=True)
+    return len(added.stored)
 
 
 def _offset(request: HttpRequest) -> int | None:

@@ -69,3 +69,12 @@ def test_a_half_surrogate_pair_can_be_shown() -> None:
 def test_an_endless_message_is_cut() -> None:
     example = {"status": "failed", "exception": {"message": "x" * 10 * MOST_MESSAGE}}
     assert len(failing({"examples": [example]})[0].message) == MOST_MESSAGE
+
+
+def test_junit_is_told_in_the_same_words() -> None:
+    case = '<testcase classname="Cart" name="adds" file="a.py" line="7">'
+    failure = '<failure type="Wrong" message="got 2"/>'
+    data = f'<testsuite><error message="broken"/>{case}{failure}</testcase></testsuite>'
+    adds, outside = failing(data.encode())
+    assert (adds.description, adds.place, adds.message) == ("Cart adds", "a.py:7", "Wrong\ngot 2")
+    assert (outside.description, outside.message) == ("Error outside of examples", "broken")

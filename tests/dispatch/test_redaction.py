@@ -10,6 +10,8 @@ import pytest
 from dispatch import encryption
 from dispatch.models import TaskSecret
 from dispatch.redaction import MASK, WITHHELD, Redactor, clean_results, redactor_for
+from dispatch.results import document, read
+from tests.dispatch.result_files import junit
 from tests.factories import make_task
 
 SECRET = "p@ss word/with?signs+é"
@@ -121,6 +123,28 @@ def test_results_that_cannot_be_read_are_cleaned_as_text() -> None:
 def test_results_without_secrets_stay_byte_for_byte() -> None:
     data = b'{"examples" :  []}'
     assert clean_results(Redactor(["k3y-value"]), data) is data
+
+
+def test_junit_loses_secrets_from_what_the_tests_say_and_nothing_else() -> None:
+    failure = '<failure message="got a&lt;k3y&amp;v" type="test">k3y is a&lt;k3y&amp;v</failure>'
+    data = junit(failure + "<system-out>a&lt;k3y&amp;v</system-out>")
+    cleaned = clean_results(Redactor(["a<k3y&v", "Shop", "testsuite"]), data)
+    assert b"k3y&amp;v" not in cleaned and cleaned.count(MASK) == 3
+    assert read(cleaned) == read(data)
+    assert document(cleaned)["examples"][0]["id"] == "Shop::case 1"
+
+
+def test_junit_without_secrets_stays_byte_for_byte() -> None:
+    data = junit("<system-out>fine</system-out>")
+    assert clean_results(Redactor(["k3y-value"]), data) is data
+    assert clean_results(Redactor(["k3y-value"]), b"<k3y-value") == b"<[REDACTED]"
+
+
+@pytest.mark.parametrize("length", [5000, 8192, 8193, 100_000])
+def test_a_very_long_value_is_masked_whole(length: int) -> None:
+    value = "".join(chr(97 + number * 7 % 26 ^ number % 3) for number in range(length))
+    cleaned = Redactor([value]).clean(f"x{value}y".encode())
+    assert cleaned.replace(MASK, b"") == b"xy"
 
 
 @pytest.mark.django_db

@@ -1,6 +1,5 @@
 """What agents report is kept whole, in order and within bounds."""
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,6 +10,7 @@ from dispatch import reporting
 from dispatch.models import Artifact, Assignment, LogChunk, LogStream, RefusedReport, ResultFile
 from dispatch.outcomes import Category
 from dispatch.redaction import Redactor
+from tests.dispatch.result_files import rspec
 from tests.factories import make_assignment
 
 NOTHING = Redactor()
@@ -124,55 +124,6 @@ def test_the_tail_is_read_over_the_borders_of_chunks() -> None:
 
 
 # Results --------------------------------------------------------------------------------------
-
-
-def rspec(**summary: Any) -> bytes:
-    counts = {"example_count": 2, "failure_count": 0, **summary}
-    return json.dumps({"examples": [{"status": "passed"}] * 2, "summary": counts}).encode()
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"{",
-        rspec()[:-1],
-        b"[]",
-        b"null",
-        b'"text"',
-        b"{}",
-        b'{"summary": []}',
-        b'{"summary": {}}',
-        rspec(failure_count=None),
-        rspec(failure_count=-1),
-        rspec(failure_count=True),
-        rspec(failure_count=0.0),
-        rspec(failure_count="0"),
-        rspec(example_count=2**31),
-        rspec(errors_outside_of_examples_count="none"),
-        b'{"examples": [1], "summary": {"example_count": 1, "failure_count": 0}}',
-        b'{"examples": 7, "summary": {"example_count": 1, "failure_count": 0}}',
-        b"\xff\xfe\x00",
-        b"[" * 100_000,
-        b'{"summary": {"example_count": ' + b"9" * 5000 + b"}}",
-    ],
-)
-def test_results_that_are_not_whole_are_incomplete_and_no_error(data: bytes) -> None:
-    assert reporting.read_rspec(data) == reporting.Counts()
-
-
-def test_counts_are_read_from_the_summary() -> None:
-    counts = reporting.read_rspec(
-        b"\xef\xbb\xbf" + rspec(pending_count=1, errors_outside_of_examples_count=2)
-    )
-    assert counts == reporting.Counts(
-        complete=True, example_count=2, pending_count=1, errors_outside_count=2
-    )
-
-
-def test_a_failed_example_counts_even_if_the_summary_says_otherwise() -> None:
-    data = rspec().replace(b'"passed"', b'"failed"', 1)
-    assert reporting.read_rspec(data).failure_count == 1
 
 
 @pytest.mark.django_db

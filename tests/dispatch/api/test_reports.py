@@ -9,6 +9,7 @@ from dispatch.outcomes import Category
 from dispatch.redaction import Redactor
 from dispatch.reporting import append_log, store_artifact, store_results
 from tests.dispatch.api.calling import Answer, Api
+from tests.dispatch.result_files import junit
 
 NOTHING_SECRET = Redactor()
 
@@ -217,6 +218,24 @@ def test_several_files_add_up(api: Api, assignment: Assignment) -> None:
     assert (found["summary"]["example_count"], len(found["examples"])) == (4, 4)
 
 
+def test_junit_is_shown_as_rspec_is(api: Api, assignment: Assignment) -> None:
+    data = junit("", '<failure message="oh no"/>')
+    store_results(assignment, "a.xml", data, redactor=NOTHING_SECRET)
+
+    found = results(api, assignment)
+
+    assert (found["summary"]["example_count"], found["summary"]["failure_count"]) == (2, 1)
+    assert found["examples"][1] == {
+        "id": "Shop::case 2",
+        "description": "Shop case 2",
+        "status": "failed",
+        "file_path": "",
+        "line_number": None,
+        "seconds": 0.25,
+        "message": "oh no",
+    }
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -224,6 +243,7 @@ def test_several_files_add_up(api: Api, assignment: Assignment) -> None:
         b"{",
         b"[]",
         b'{"examples": 5}',
+        b"<testsuite>",
         b'{"examples": [5, null, {"run_time": NaN, "line_number": "x", "status": 7}]}',
         b'{"examples": [{"run_time": 1e999, "exception": "x"}]}',
         b"[" * 100_000,
