@@ -13,6 +13,7 @@ from dispatch.backends import NavigationEntry
 OVERVIEW = NavigationEntry(title="Overview", url_name="console:overview")
 TASKS = NavigationEntry(title="Tasks", url_name="console:tasks")
 COMPARISON = NavigationEntry(title="Comparison", url_name="console:comparison")
+READINESS = NavigationEntry(title="Readiness", url_name="console:readiness")
 ROLLOUT = NavigationEntry(title="Rollout", url_name="console:rollout")
 
 
@@ -26,7 +27,7 @@ class Link:
 def navigation(request: HttpRequest) -> dict[str, Any]:
     """The navigation, with the entries that the backends bring, and the zone of the times."""
     brought = [item for entry in backends.entries().values() for item in entry.navigation]
-    entries = [OVERVIEW, TASKS, *brought, COMPARISON, ROLLOUT]
+    entries = [OVERVIEW, TASKS, *brought, COMPARISON, READINESS, ROLLOUT]
     return {
         "navigation": [_link(entry, request.path) for entry in entries],
         "zone": settings.CONSOLE_TIME_ZONE,

@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from controlplane.console import access, compare, logs, overview, rollout, task_list, task_page
+from controlplane.console import (
+    access,
+    compare,
+    logs,
+    overview,
+    readiness,
+    rollout,
+    task_list,
+    task_page,
+)
 
 app_name = "console"
 
@@ -17,5 +26,6 @@ urlpatterns = [
     path("tasks/<uuid:task_id>/logs/<int:number>/<path:name>", logs.log, name="log"),
     path("tasks/<uuid:task_id>/artifacts/<int:artifact_id>/", task_page.artifact, name="artifact"),
     path("comparison/", compare.compare, name="comparison"),
+    path("readiness/", readiness.readiness, name="readiness"),
     path("rollout/", rollout.rollout, name="rollout"),
 ]

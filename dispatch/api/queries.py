@@ -118,8 +118,13 @@ class LogQuery(AttemptQuery):
     limit = Number(default=LARGEST_READ, min_value=1, max_value=LARGEST_READ)
 
 
+class ReadinessQuery(Query):
+    days = Number(default=14, min_value=1, max_value=366, help_text="How far to look back.")
+
+
 TASKS = TaskQuery()
 WEBHOOKS = WebhookQuery()
 EVENTS = EventQuery()
 ATTEMPT = AttemptQuery()
 LOG = LogQuery()
+READINESS = ReadinessQuery()

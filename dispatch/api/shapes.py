@@ -204,6 +204,31 @@ class TrafficShape(WeightShape):
     backends = serializers.ListField(child=serializers.CharField())
 
 
+class RepositoryShape(Shape):
+    account = serializers.CharField()
+    repository = serializers.CharField()
+    ready = serializers.BooleanField(help_text="Its newest suite run can go to the new backend.")
+    suite_runs = serializers.IntegerField()
+    asked = serializers.IntegerField(help_text="Those that the new backend was asked about.")
+    able = serializers.IntegerField(help_text="Those of them that it can run.")
+    reasons = serializers.ListField(
+        child=serializers.CharField(), help_text="What to change: service, key and remedy."
+    )
+    newest_at = serializers.DateTimeField()
+
+
+class ReadinessShape(Shape):
+    new_backend = serializers.CharField()
+    since = serializers.DateTimeField()
+    repositories = serializers.IntegerField()
+    ready = serializers.IntegerField(help_text="How many of the repositories can move.")
+    suite_runs = serializers.IntegerField()
+    asked = serializers.IntegerField()
+    able = serializers.IntegerField()
+    percent_able = serializers.FloatField(allow_null=True, help_text="Of those asked about.")
+    report = RepositoryShape(many=True)
+
+
 class ProblemErrorShape(Shape):
     field = serializers.CharField(help_text="As in paths.dockerfile or tasks[3].order_index.")
     message = serializers.CharField(help_text="What is wrong, and what to do about it.")

@@ -20,5 +20,6 @@ urlpatterns = [
     path("webhooks/<uuid:webhook_id>/redeliver", views.Redeliver.as_view()),
     path("rollout", views.Traffic.as_view()),
     path("rollout/weight", views.Weight.as_view()),
+    path("readiness", views.Readiness.as_view()),
     re_path("", views.Nowhere.as_view()),
 ]

@@ -10,7 +10,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from dispatch.api import creating, queries, reading, reports, requests, schema, shapes, steering
+from dispatch.api import (
+    creating,
+    moving,
+    queries,
+    reading,
+    reports,
+    requests,
+    schema,
+    shapes,
+    steering,
+)
 from dispatch.api.idempotency import HEADER
 from dispatch.api.problems import NotFound
 from dispatch.api.schema import documented
@@ -228,6 +238,19 @@ class Weight(Endpoint):
     def post(self, request: Request) -> HttpResponse:
         """Set the weight. It concerns suite runs that are new from now on."""
         return steering.set_weight(request)
+
+
+class Readiness(Endpoint):
+    scopes = {"GET": "rollout:read", "HEAD": "rollout:read"}
+
+    @extend_schema(
+        operation_id="read_readiness",
+        parameters=[queries.ReadinessQuery],
+        responses=documented({200: shapes.ReadinessShape}, 422),
+    )
+    def get(self, request: Request) -> Response:
+        """List your repositories: which can move to the new backend, and what holds others back."""
+        return Response(moving.readiness(request))
 
 
 class Open(APIView):

@@ -55,8 +55,8 @@ from dispatch.placement import rehome
 task = Task.objects.get(pk=sys.argv[1])
 client = Client(SERVER_NAME="localhost")
 assert client.login(username="kim", password="not-a-secret")
-PAGES = ("/", "/tasks/", f"/tasks/{task.pk}/", "/rollout/", "/comparison/", "/readyz", "/metrics")
-for path in PAGES:
+PAGES = ("/", "/tasks/", f"/tasks/{task.pk}/", "/rollout/", "/comparison/", "/readiness/")
+for path in (*PAGES, "/readyz", "/metrics"):
     answer = client.get(path, follow=True)
     assert answer.status_code == 200, (path, answer.status_code)
 page = client.get(f"/tasks/{task.pk}/", follow=True).content.decode()

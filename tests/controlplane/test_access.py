@@ -22,6 +22,7 @@ GET_PAGES = [
     ("console:log", [SOME_ID, 1, "test"]),
     ("console:artifact", [SOME_ID, 1]),
     ("console:comparison", []),
+    ("console:readiness", []),
     ("console:rollout", []),
 ]
 POST_PAGES = [

@@ -140,7 +140,9 @@ def test_when_the_session_has_ended_a_page_that_polls_asks_to_log_in(
     browser.expect("acme/billing")
 
 
-@pytest.mark.parametrize("path", ["/", "/tasks/", "/rollout/", "/comparison/", "/tasks/{task}/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/tasks/", "/rollout/", "/comparison/", "/readiness/", "/tasks/{task}/"]
+)
 def test_a_narrow_window_needs_no_scrolling_sideways(browser: Browser, day: Day, path: str) -> None:
     browser.driver.set_window_size(500, 900)
     browser.open(path.format(task=day.failed.pk))

@@ -10,7 +10,7 @@ from django.utils import timezone
 from rich.console import Console
 from rich.table import Table
 
-from dispatch.readiness import report
+from dispatch.readiness import report, totals
 
 
 class Command(BaseCommand):
@@ -26,10 +26,14 @@ class Command(BaseCommand):
             ready = [{**asdict(row), "ready": row.ready} for row in rows]
             self.stdout.write(json.dumps(ready, default=str))
             return
-        table = Table("Account", "Repository", "Suite runs", "Able", "Ready", "What to change")
+        table = Table("Account", "Repository", "Suite runs", "Able", "State", "What to change")
         for row in rows:
             counts = (str(row.suite_runs), str(row.able))
-            verdict = "yes" if row.ready else "no"
-            table.add_row(row.account, row.repository, *counts, verdict, "\n".join(row.reasons))
+            table.add_row(row.account, row.repository, *counts, row.state, "\n".join(row.reasons))
         Console(width=None if self.stdout.isatty() else 140).print(table)
-        self.stdout.write(f"{sum(row.ready for row in rows)} of {len(rows)} repositories ready.")
+        sums = totals(rows)
+        share = "none was asked about" if sums.percent is None else f"{sums.percent:.1f} %"
+        self.stdout.write(
+            f"{sums.ready} of {sums.repositories} repositories ready; suite runs that can move: "
+            f"{share}."
+        )

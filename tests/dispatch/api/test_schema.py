@@ -121,7 +121,7 @@ def test_what_is_told_of_a_task_is_as_it_says(api: Api, task_id: str, below: str
     check(api.get(f"/api/v1/tasks/{task_id}{below}"), f"/api/v1/tasks/{{task_id}}{below}")
 
 
-@pytest.mark.parametrize("path", ["tasks", "webhooks", "rollout", "rollout/weight"])
+@pytest.mark.parametrize("path", ["tasks", "webhooks", "rollout", "rollout/weight", "readiness"])
 def test_what_is_listed_is_as_it_says(api: Api, task_id: str, path: str) -> None:
     api.post("/api/v1/rollout/weight", {"weight": 0, "reason": "x"})
 
