@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -171,19 +171,19 @@ MakeRepository = Callable[[dict[str, str]], tuple[str, str]]
 def make_repository(tmp_path: Path) -> MakeRepository:
     """Makes a git repository of texts by path: its URL and its commit. Scripts are executable."""
 
-    def make(texts: dict[str, str]) -> tuple[str, str]:
-        folder = tmp_path / f"repository-{uuid.uuid4()}"
-        for path, text in {"README.md": "A repository\n", **texts}.items():
-            file = folder / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
-            file.chmod(0o755 if text.startswith("#!") else 0o644)
-        git(folder, "init", "--quiet", "--initial-branch=main")
-        git(folder, "add", "--all", "--force")
-        git(folder, "commit", "--quiet", "--message=Begin")
-        return folder.as_uri(), git(folder, "rev-parse", "HEAD")
+    return lambda texts: make_git_repository(tmp_path / f"repository-{uuid.uuid4()}", texts)
 
-    return make
+
+def make_git_repository(folder: Path, texts: Mapping[str, str]) -> tuple[str, str]:
+    for path, text in {"README.md": "A repository\n", **texts}.items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        file.chmod(0o755 if text.startswith("#!") else 0o644)
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "add", "--all", "--force")
+    git(folder, "commit", "--quiet", "--message=Begin")
+    return folder.as_uri(), git(folder, "rev-parse", "HEAD")
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import subprocess
 
 import pytest
 
+from tests.worker_image.needed import needed
 from worker_image.switchyard_agent.ruby_random import shuffled
 
 # From `(0...n).to_a.shuffle(random: Random.new(seed))` in Ruby 3.1.
@@ -37,8 +37,6 @@ def test_it_shuffles_as_ruby_does(count: int, seed: int, expected: list[int]) ->
 
 @pytest.mark.ruby
 def test_it_agrees_with_the_ruby_of_this_machine() -> None:
-    if not shutil.which("ruby"):
-        pytest.skip("ruby is not installed")
     source = random.Random(20250101)
     cases = [(count, seed) for count in (0, 1, 2, 3, 17, 400) for seed in EDGE_SEEDS]
     cases += [
@@ -46,7 +44,7 @@ def test_it_agrees_with_the_ruby_of_this_machine() -> None:
         for _ in range(300)
     ]
     done = subprocess.run(
-        ["ruby", "-rjson", "-e", RUBY],
+        [needed("ruby", "ruby"), "-rjson", "-e", RUBY],
         input=json.dumps(cases),
         capture_output=True,
         text=True,

@@ -1,9 +1,7 @@
+"""Which files a shard has; test_same_files.py compares that with real Ruby."""
+
 from __future__ import annotations
 
-import json
-import random
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,15 +9,6 @@ import pytest
 from worker_image.switchyard_agent.shard import shard, spec_files
 
 FILES = [f"./spec/{name}_spec.rb" for name in "abcdefg"]
-# The legacy agent's own selection, line for line.
-RUBY = """
-count, index, seed = ARGV.map(&:to_i)
-files = Dir.glob('./spec/**/*_spec.rb').shuffle(random: Random.new(seed))
-size, larger = files.size / count, files.size % count
-start, chunks = 0, []
-count.times { |i| n = size + (i < larger ? 1 : 0); chunks << files[start, n]; start += n }
-puts chunks[index - 1].to_json
-"""
 
 
 @pytest.fixture
@@ -76,23 +65,3 @@ def test_the_shards_cover_each_file_once_and_the_larger_ones_come_first(count: i
 
 def test_an_order_index_beyond_the_count_gets_nothing() -> None:
     assert shard(FILES, seed=9, order_index=4, order_count=3) == []
-
-
-@pytest.mark.ruby
-def test_it_selects_what_the_legacy_agent_selects(tree: Path) -> None:
-    if not shutil.which("ruby"):
-        pytest.skip("ruby is not installed")
-    source = random.Random(7)
-    for _ in range(12):
-        count, seed = source.randrange(1, 16), source.randrange(2**33)
-        index = source.randrange(1, count + 1)
-        done = subprocess.run(
-            ["ruby", "-rjson", "-e", RUBY, str(count), str(index), str(seed)],
-            cwd=tree,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        )
-        ours = shard(spec_files(tree), seed=seed, order_index=index, order_count=count)
-        assert ours == json.loads(done.stdout), (count, index, seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from sandbox.samples import Sample
 from tests.worker_image.conftest import MakeRepository, StartAgent, item, sample_item, trailer
 from tests.worker_image.control_plane import ControlPlane
+from tests.worker_image.needed import needed
 
 Samples = dict[str, Sample]
 
@@ -124,7 +124,4 @@ def test_rspec_runs_the_files_of_the_shard_and_the_whole_suite_is_counted(
 
 @pytest.fixture
 def rspec() -> Path:
-    found = shutil.which("rspec")
-    if not found:
-        pytest.skip("rspec is not installed")
-    return Path(found)
+    return Path(needed("rspec", "ruby-rspec"))

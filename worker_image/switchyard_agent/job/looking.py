@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from .. import ruby_selection, shard, suite
 from ..plain_files import read_plain
 from ..suite import Seen
+from ..work_order import WorkOrder
 from . import scripts
 from .image import ImageConfig
 from .job import Job
@@ -51,17 +52,22 @@ def _files(job: Job, checkout: Path | None) -> tuple[str, ...] | None:
         return job.order.test_files
     if checkout is not None:
         return suite.select(job.order, shard.spec_files(checkout))
-    selected = _answer(job, scripts.SELECTED)
+    return answered(job.order, job.out.folder)
+
+
+def answered(order: WorkOrder, out: Path) -> tuple[str, ...] | None:
+    """This shard's files, from what the step has left in `out`."""
+    selected = _answer(out, scripts.SELECTED)
     answer = ruby_selection.parse(selected) if selected is not None else None
     if answer is not None:
         count, files = answer
         return tuple(files) if count else None
-    return suite.select(job.order, shard.in_order(_names(_answer(job, scripts.EVERY_FILE))))
+    return suite.select(order, shard.in_order(_names(_answer(out, scripts.EVERY_FILE))))
 
 
-def _answer(job: Job, name: str) -> bytes | None:
+def _answer(out: Path, name: str) -> bytes | None:
     with suppress(OSError):
-        return read_plain(job.out.folder, name, most=LARGEST_LIST)
+        return read_plain(out, name, most=LARGEST_LIST)
     return None
 
 
