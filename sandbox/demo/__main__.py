@@ -1,4 +1,4 @@
-"""python -m sandbox.demo [--tasks N] [--exit] [--port N]"""
+"""python -m sandbox.demo [--tasks N] [--weight PERCENT] [--exit] [--port N]"""
 
 import argparse
 import fcntl
@@ -23,6 +23,7 @@ from sandbox.stack.stack import ROOT, free_port
 
 STATE = ROOT / "var" / "demo"
 DEFAULT_PORT = 8000
+JOBS = 6
 console = Console()
 
 
@@ -57,12 +58,24 @@ def _demonstrate(options: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make demo ARGS=…", description=__doc__)
     parser.add_argument("--tasks", type=int, default=12, help="how many Tasks to send (12)")
+    share = "percent of the suite runs that go to Kubernetes (50)"
+    parser.add_argument("--weight", type=_percent, default=50.0, metavar="PERCENT", help=share)
     parser.add_argument("--exit", action="store_true", help="end when they have, with their table")
     parser.add_argument("--port", type=int, default=0, help="of the console (8000, or a free one)")
     parser.add_argument("--timeout", type=float, default=600, help="give up after seconds (600)")
     folder = "what it leaves behind, emptied at each start (var/demo)"
     parser.add_argument("--state", type=Path, default=STATE, metavar="FOLDER", help=folder)
     return parser
+
+
+def _percent(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a number from 0 to 100")
+    return number
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -73,14 +86,15 @@ def _options(options: argparse.Namespace) -> Options:
     return Options(
         state=options.state,
         web_port=options.port or _port(),
+        jobs=JOBS,
         sandbox=("--minute-limit", "0", "--hour-limit", "0"),
     )
 
 
 def _fresh(options: Options) -> Stack:
     """What a demo that was killed has left running ends before its folder goes."""
-    if (options.state / "cloud").exists():
-        Stack(options).destroy_droplets()
+    if options.state.exists():
+        Stack(options).destroy_machines()
     shutil.rmtree(options.state, ignore_errors=True)
     return Stack(options)
 
@@ -98,10 +112,11 @@ def _run(stack: Stack, options: argparse.Namespace) -> int:
         stack.prepare()
         password = secrets.token_urlsafe(9)
         stack.manage("create-admin", "--name", "admin", "--password-stdin", stdin=password)
+        _set_weight(stack, options.weight)
         rails = Rails(
             stack.url, stack.create_api_key(), create_samples(stack.state / "repositories")
         )
-    with console.status("Starting sandbox, web, controller and background functions …"):
+    with console.status("Starting both sandbox clouds, web, controller and background functions …"):
         stack.start()
     began = datetime.now(UTC)
     _say_where(stack, password, rails.key)
@@ -112,6 +127,11 @@ def _run(stack: Stack, options: argparse.Namespace) -> int:
     if not options.exit:
         _stay(stack)
     return 1 if wrong else 0
+
+
+def _set_weight(stack: Stack, percent: float) -> None:
+    weight = str(round(percent * 1000))
+    stack.manage("weight", "--set", weight, "--actor", "admin", "--reason", "The demo begins")
 
 
 def _say_where(stack: Stack, password: str, key: str) -> None:

@@ -18,7 +18,7 @@ from worker_image.switchyard_agent.shard import shard, spec_files
 
 SHARDS = 2
 RETRY_PAUSES = (0.2, 0.5, 1.0, *[2.0] * 30)
-IN_TURN = ("passing", "failing", "passing", "unbuildable", "passing", "unprepared")
+IN_TURN = ("passing", "failing", "service", "unbuildable", "passing", "unprepared", "privileged")
 
 
 class Rails:
@@ -93,6 +93,8 @@ def suite_run(sample: Sample, shards: int) -> dict[str, Any]:
         "seed": secrets.randbelow(2**16),
         "project_name": sample.name,
         "clone_url": sample.clone_url,
+        "compose_text": sample.compose_text,
+        "dockerfile_text": sample.dockerfile_text,
         "tasks": [_task(index) for index in range(1, shards + 1)],
     }
 

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sandbox.stack.cluster import KUBECONFIG, Places, SandboxCluster
 from sandbox.stack.process import Process, ProcessFailed, answers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CLOUD_TOKEN = "SWITCHYARD_DIGITALOCEAN_TOKEN"
+CLOUD_CREDENTIALS = (CLOUD_TOKEN, KUBECONFIG)
 SECONDS_TO_START = 60.0
 SECONDS_TO_PREPARE = 120.0
 
@@ -29,8 +31,9 @@ exec "$SWITCHYARD_PYTHON" -m switchyard_agent
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """`state` holds everything that a run leaves behind. `settings` are extra environment
-    variables for our own processes, `agent` for the agents, `sandbox` extra arguments of the
-    DigitalOcean sandbox. `web_port` 0 picks a free one."""
+    variables for our own processes, `agent` for the agents on droplets, `sandbox` extra arguments
+    of the DigitalOcean sandbox, `node` those of the cluster's node. `web_port` 0 picks a free one.
+    `jobs` is how many Kubernetes Jobs may run at once; with 0 there is no cluster."""
 
     state: Path
     database_url: str = ""
@@ -38,10 +41,12 @@ class Options:
     web_workers: int = 2
     idle: int = 6
     limit: int = 12
+    jobs: int = 0
     speed: float = 20.0
     settings: Mapping[str, str] = field(default_factory=dict)
     agent: Mapping[str, str] = field(default_factory=dict)
     sandbox: tuple[str, ...] = ()
+    node: tuple[str, ...] = ()
 
 
 class Stack:
@@ -55,8 +60,11 @@ class Stack:
         self.cloud_port = free_port()
         self.cloud_token = secrets.token_hex(16)
         self.url = f"http://127.0.0.1:{self.web_port}"
+        self.cluster = self._cluster() if options.jobs else None
         self.env = self._environment()
-        self.cloud = self._python("sandbox", "-m", "sandbox.digitalocean", *self._cloud_arguments())
+        self.cloud = self._stand_in(
+            "digitalocean", "-m", "sandbox.digitalocean", *self._cloud_arguments()
+        )
         self.web = self._python("web", "-m", "gunicorn", *self._web_arguments())
         self.controller = self._python("controller", "manage.py", "controller")
         self.functions = self._python("functions", "manage.py", "functions")
@@ -64,27 +72,38 @@ class Stack:
     @property
     def processes(self) -> list[Process]:
         """In the order in which they start."""
-        return [self.cloud, self.web, self.controller, self.functions]
+        cluster = self.cluster.processes if self.cluster else []
+        return [self.cloud, *cluster, self.web, self.controller, self.functions]
 
     def prepare(self) -> None:
         """Migrate the database and gather the console's static files."""
+        if self.cluster:
+            self.cluster.prepare()
         self.manage("migrate", "--verbosity", "0")
         self.manage("collectstatic", "--no-input", "--verbosity", "0")
 
     def start(self) -> None:
-        for process in self.processes:
+        self.cloud.start()
+        if self.cluster:
+            self.cluster.start()
+        for process in (self.web, self.controller, self.functions):
             process.start()
         self.cloud.wait_ready((self.state / "cloud" / "server.json").exists, SECONDS_TO_START)
+        if self.cluster:
+            self.cluster.wait_ready()
         self.web.wait_ready(lambda: answers(f"{self.url}/readyz"), SECONDS_TO_START)
 
     def stop(self) -> None:
-        """Ends everything; droplets last, so that no agent is left behind."""
+        """Ends everything; droplets and containers last, so that no agent is left behind."""
         for process in reversed(self.processes):
             process.stop()
-        self.destroy_droplets()
+        self.destroy_machines()
 
-    def destroy_droplets(self) -> None:
-        """Also those of a run that was killed without a chance to end them."""
+    def destroy_machines(self) -> None:
+        """Droplets and containers, also those of a run that was killed without a chance to end
+        them."""
+        if self.cluster:
+            self.cluster.destroy_containers()
         command = [sys.executable, "-m", "sandbox.digitalocean", *self._cloud_arguments()]
         subprocess.run(
             [*command, "--destroy-all"], cwd=ROOT, env=self.env, capture_output=True, timeout=60
@@ -119,12 +138,28 @@ class Stack:
         return key
 
     def _python(self, name: str, *arguments: str) -> Process:
-        """Of our processes only the controller gets the cloud's token, as in production."""
+        """Of our processes only the controller gets the clouds' credentials, as in production."""
         log = self.state / "log" / f"{name}.log"
-        env = {key: value for key, value in self.env.items() if key != CLOUD_TOKEN}
+        env = {key: value for key, value in self.env.items() if key not in CLOUD_CREDENTIALS}
         if name == "controller":
             env = self.env
         return Process(name, [sys.executable, *arguments], env, ROOT, log)
+
+    def _cluster(self) -> SandboxCluster:
+        places = Places(
+            state=self.state / "cluster",
+            port=free_port(),
+            registry_port=free_port(),
+            node_port=free_port(),
+        )
+        return SandboxCluster(
+            places, self._stand_in, speed=self.options.speed, options=self.options.node
+        )
+
+    def _stand_in(self, name: str, *arguments: str) -> Process:
+        """A part of the outside world: it knows nothing of our settings."""
+        log = self.state / "log" / f"{name}.log"
+        return Process(name, [sys.executable, *arguments], inherited(), ROOT, log)
 
     def _environment(self) -> dict[str, str]:
         options = self.options
@@ -148,12 +183,13 @@ class Stack:
             "SWITCHYARD_RELEASE_GRACE_SECONDS": "3",
             "SWITCHYARD_TRAILER_WAIT_SECONDS": "10",
         }
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("SWITCHYARD_", "DJANGO_", "DATABASE_URL"))
-        }
-        return {**inherited, **ours, **options.settings}
+        ours |= self._cluster_settings()
+        return {**inherited(), **ours, **options.settings}
+
+    def _cluster_settings(self) -> dict[str, str]:
+        if self.cluster is None:
+            return {"SWITCHYARD_BACKENDS": "droplets"}
+        return {**self.cluster.settings(), "SWITCHYARD_KUBE_LIMIT": str(self.options.jobs)}
 
     def _cloud_arguments(self) -> list[str]:
         agent = {
@@ -173,6 +209,12 @@ class Stack:
         address = f"127.0.0.1:{self.web_port}"
         threads = ["--worker-class", "gthread", "--threads", "4"]
         return ["controlplane.wsgi", "--bind", address, "--workers", workers, *threads]
+
+
+def inherited() -> dict[str, str]:
+    """This process's environment without what would steer the product."""
+    ours = ("SWITCHYARD_", "DJANGO_", "DATABASE_URL")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
 def free_port() -> int:

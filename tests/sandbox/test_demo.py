@@ -42,13 +42,13 @@ def running_under(folder: Path) -> list[str]:
     return found
 
 
-def holders_of_the_cloud_token(parent: int) -> list[str]:
+def holders_of(variable: str, parent: int) -> list[str]:
     """Which children have it in their environment. Web holds no credentials of a cloud."""
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     return [
         " ".join(Path(f"/proc/{child}/cmdline").read_text().split("\0")[1:3])
         for child in children
-        if b"SWITCHYARD_DIGITALOCEAN_TOKEN" in Path(f"/proc/{child}/environ").read_bytes()
+        if variable.encode() in Path(f"/proc/{child}/environ").read_bytes()
     ]
 
 
@@ -84,20 +84,39 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
 def test_it_runs_tasks_prints_their_table_and_leaves_nothing_running(
     start: Start, tmp_path: Path
 ) -> None:
-    demo = start("--tasks", "4", "--exit")
+    demo = start("--tasks", "4", "--weight", "0", "--exit")
     said, _ = demo.communicate(timeout=SECONDS)
     assert demo.returncode == 0, said
     assert "4 of 4 Tasks ended as their repository demands." in said
     assert re.search(r"droplets\b.*\b4\b", said)
+    assert re.search(r"kubernetes\b.*\b0\b", said)
     assert re.search(r"Authorization: Bearer sy_\S+$", said, re.MULTILINE)
     assert running_under(tmp_path) == []
+
+
+def test_both_backends_run_tasks_side_by_side(start: Start, tmp_path: Path) -> None:
+    demo = start("--tasks", "16", "--weight", "50", "--exit")
+    said, _ = demo.communicate(timeout=SECONDS)
+    assert demo.returncode == 0, said
+    assert "16 of 16 Tasks ended as their repository demands." in said
+    assert running_under(tmp_path) == []
+
+
+def test_a_weight_beyond_100_percent_is_refused(start: Start) -> None:
+    demo = subprocess.run(
+        [sys.executable, "-m", "sandbox.demo", "--weight", "150"],
+        cwd=ROOT, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert demo.returncode == 2
+    assert "--weight: '150': give a number from 0 to 100" in demo.stderr
 
 
 def test_ctrl_c_stops_everything(start: Start, tmp_path: Path) -> None:
     demo = start("--tasks", "2")
     read_until(demo, "Everything goes on running")
     assert running_under(tmp_path / "demo" / "cloud")
-    assert holders_of_the_cloud_token(demo.pid) == ["manage.py controller"]
+    for credential in ("SWITCHYARD_DIGITALOCEAN_TOKEN", "SWITCHYARD_KUBECONFIG"):
+        assert holders_of(credential, demo.pid) == ["manage.py controller"]
     demo.send_signal(signal.SIGINT)
     assert demo.wait(60) == 130
     assert running_under(tmp_path) == []
