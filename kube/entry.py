@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 from django.core.checks import CheckMessage
 
 from dispatch import backends
-from dispatch.backends import Backend, BackendEntry, Loop
+from dispatch.backends import Backend, BackendEntry, Loop, NavigationEntry
 from kube.config import config
 
 if TYPE_CHECKING:
@@ -31,6 +31,12 @@ def _follow_pods() -> None:
     _worker().pods.follow()
 
 
+def _facts() -> Iterable[tuple[str, str]]:
+    from kube import flight
+
+    return flight.facts()
+
+
 def _checks() -> Iterable[CheckMessage]:
     from kube import checks
 
@@ -43,6 +49,10 @@ PAUSE_BETWEEN_WATCHES = 1.0
 ENTRY = BackendEntry(
     title="Kubernetes",
     backend=_backend,
+    console_urls="kube.console_urls",
+    navigation=(NavigationEntry(title="Kubernetes", url_name="kube:jobs"),),
+    holder_url="kube:job",
+    facts=_facts,
     checks=_checks,
     loops=(
         Loop(name="watch jobs", step=_follow_jobs, every=PAUSE_BETWEEN_WATCHES),

@@ -16,8 +16,10 @@ DASH = mark_safe('<span class="none" title="not yet, or not known">–</span>')
 # A sign beside the word, so that a state can be told apart without its colour.
 SIGNS = {
     "queued": "○",
+    "waiting": "○",
     "provisioning": "○",
     "assigned": "◔",
+    "starting": "◔",
     "running": "◐",
     "busy": "◐",
     "idle": "●",
@@ -32,6 +34,7 @@ SIGNS = {
     "cancelled": "⊘",
     "retired": "⊘",
     "draining": "↓",
+    "stopping": "↓",
     "warning": "!",
 }
 
