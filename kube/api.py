@@ -164,13 +164,11 @@ class Cluster:
         return str(self._call("GET", "/version").body["gitVersion"])
 
     def allowed(self, verb: str, group: str, resource: str) -> bool:
-        """Whether our credentials may do this in our namespace."""
-        wanted = {
-            "namespace": self.namespace,
-            "verb": verb,
-            "group": group,
-            "resource": resource,
-        }
+        """Whether our credentials may do this in our namespace. `resource`: with what is below it
+        where that is meant, as in `pods/log`."""
+        name, _, below = resource.partition("/")
+        wanted = {"namespace": self.namespace, "verb": verb, "group": group, "resource": name}
+        wanted |= {"subresource": below} if below else {}
         review = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",

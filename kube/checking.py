@@ -9,6 +9,7 @@ from kube.config import Config
 NEEDED = (
     ("batch", "jobs", ("get", "create", "list", "watch", "patch", "delete")),
     ("", "pods", ("get", "list", "watch")),
+    ("", "pods/log", ("get",)),
     ("", "secrets", ("create", "delete")),
     ("", "configmaps", ("create", "delete")),
     ("", "events", ("list",)),

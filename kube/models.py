@@ -8,7 +8,7 @@ from django.utils import timezone
 
 
 class Watched(models.Model):
-    """When the cluster last said anything about the objects of a kind, by list or by watch."""
+    """When the watch of the objects of a kind last said anything."""
 
     kind = models.CharField(max_length=20, primary_key=True)
     heard_at = models.DateTimeField()

@@ -58,7 +58,8 @@ class View:
 
     @property
     def silent_for(self) -> float:
-        """Seconds since the watch, or a list, last said anything."""
+        """Seconds since the watch last said anything: events, or the bookmarks that come when
+        there are none. Infinite before there is one."""
         return time.monotonic() - self._heard_at
 
     def refresh(self) -> int:
@@ -77,7 +78,9 @@ class View:
             wrong += len(self._objects.keys() - found.keys())
             self._objects = found
             self._version = answer["metadata"]["resourceVersion"]
-            self._listed_at = self._heard_at = asked
+            self._listed_at = asked
+            if self._heard_at == float("-inf"):
+                self._heard_at = asked
         return wrong
 
     def follow(self) -> None:

@@ -1,0 +1,68 @@
+"""Prometheus metrics of the Kubernetes backend, read from the database when they are asked for: the
+web processes that answer have no watch and no credentials."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import cast
+
+from django.db.models import Count, Q
+from django.utils import timezone
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from dispatch import backends
+from dispatch.models import Assignment
+from kube.config import config
+from kube.models import StrayJob, Watched
+from kube.worker import NAME, KubernetesWorker
+
+
+def note_watches() -> None:
+    """A loop's step: write down when each watch was last heard."""
+    worker = cast(KubernetesWorker, backends.get(NAME))
+    for view in (worker.jobs, worker.pods):
+        if view.silent_for < float("inf"):
+            Watched.note(view.kind, timezone.now() - timedelta(seconds=view.silent_for))
+
+
+def counts() -> dict[str, int]:
+    """Of the open Assignments: those with a Job, and of these the live ones that wait."""
+    placed = Q(external_id__isnull=False)
+    waiting = placed & Q(closed_at=None) & ~Q(pending="")
+    rows = Assignment.objects.filter(backend=NAME, released_at=None)
+    return rows.aggregate(held=Count("id", placed), waiting=Count("id", waiting))
+
+
+def collect() -> Iterator[Metric]:
+    age = GaugeMetricFamily(
+        "switchyard_watch_age_seconds",
+        "Since the watch of these objects last said anything; they are listed all the same.",
+        labels=["kind"],
+    )
+    for kind, seconds in ages().items():
+        age.add_metric([kind], seconds)
+    yield age
+    found = counts()
+    for name, text, value in (
+        ("jobs_held", "Assignments that have a Job.", found["held"]),
+        ("jobs_waiting", "Those of them that wait for something.", found["waiting"]),
+        ("jobs_limit", "Assignments held at most.", config().limit),
+        ("jobs_stray", "Jobs with our labels of no Assignment.", StrayJob.objects.count()),
+    ):
+        yield GaugeMetricFamily(f"switchyard_kube_{name}", text, value=value)
+
+
+def ages() -> dict[str, float]:
+    """Seconds, by kind."""
+    now = timezone.now()
+    return {row.kind: (now - row.heard_at).total_seconds() for row in Watched.objects.all()}
+
+
+def facts() -> Iterator[tuple[str, str]]:
+    """The backend in short, for the overview."""
+    found, heard = counts(), ages()
+    yield "Jobs", f"{found['held']} of {config().limit}"
+    yield "Waiting", str(found["waiting"])
+    yield "Watches heard", f"{max(heard.values()):.0f} s ago" if heard else "never"
+    strays = StrayJob.objects.count()
+    if strays:
+        yield "Jobs of no Assignment", str(strays)

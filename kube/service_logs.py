@@ -1,0 +1,222 @@
+"""Brings what services print to the streams `service-NAME`: no container can see another's output,
+so the control plane reads it from the cluster.
+
+The cluster cannot be asked for a log from a byte on, only from a second on. Each line comes with
+the time at which it was written, and how far we have read is kept in those terms, in the same
+transaction as the lines: a restart of ours repeats and loses nothing. What is in memory at once is
+bounded, whatever a service prints; one that prints faster than it is read is behind.
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID
+
+from django.db import transaction
+
+from dispatch import backends
+from dispatch.backends import BackendError, Unavailable
+from dispatch.models import Assignment
+from dispatch.redaction import redactor_for
+from dispatch.reporting import TooMuch, append_log
+from kube.api import Cluster
+from kube.log_lines import NewLines
+from kube.manifest.job import ASSIGNMENT
+from kube.models import ServiceLog
+from kube.names import OURS, SEED
+from kube.worker import NAME, KubernetesWorker
+
+Json = dict[str, Any]
+
+# Of the calls that we may make, this share at most is for logs.
+SHARE = 0.2
+STEP_SECONDS, CALL_SECONDS = 4.0, 3.0
+PAUSE_AFTER_FAILURE = 30.0
+NEVER = float("inf")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One run of one service's container. `ended`: it writes no more."""
+
+    assignment_id: UUID
+    task_id: UUID
+    pod: str
+    pod_uid: str
+    container: str
+    restarts: int
+    ended: bool
+
+    @property
+    def stream(self) -> str:
+        return f"service-{self.container}"
+
+
+def follow() -> None:
+    """The loop's step."""
+    _follower.step(cast(KubernetesWorker, backends.get(NAME)))
+
+
+class Follower:
+    """`_due` is when each is read again: those that waited longest come first, and so many in a
+    step as the share of our calls allows."""
+
+    def __init__(self) -> None:
+        self._due: dict[Source, float] = {}
+
+    def step(self, worker: KubernetesWorker) -> None:
+        began, config = time.monotonic(), worker.config
+        found = sources(worker.pods.all())
+        self._due = {source: self._due.get(source, began) for source in found}
+        most = max(1, int(SHARE * config.calls_per_second * config.log_every))
+        due = sorted((at, key) for key, at in enumerate(self._due.values()) if at <= began)
+        every = list(self._due)
+        for source in [every[key] for _, key in due[:most]]:
+            if time.monotonic() - began > STEP_SECONDS:
+                break
+            self._due[source] = time.monotonic() + _pause(worker, source)
+        _forget_released()
+
+
+def _pause(worker: KubernetesWorker, source: Source) -> float:
+    """Read once, and say in how many seconds to do so again."""
+    try:
+        more = read(worker.cluster, source)
+    except Unavailable as error:
+        logger.info("The log of a service cannot be read: %s", error)
+        return PAUSE_AFTER_FAILURE
+    if more:
+        return 0.0
+    return NEVER if source.ended else worker.config.log_every
+
+
+def read_to_the_end(worker: KubernetesWorker, pods: Iterable[Json]) -> None:
+    """The last read, before a Job is deleted: within a bounded time, and whatever does not answer
+    now is not read any more."""
+    ends_at = time.monotonic() + STEP_SECONDS
+    for source in sources(pods):
+        try:
+            while time.monotonic() < ends_at and read(worker.cluster, source, last=True):
+                pass
+        except BackendError as error:
+            logger.info("The last of a service's log is lost: %s", error)
+
+
+def sources(pods: Iterable[Json]) -> list[Source]:
+    """The services of these pods that have printed something, as far as their Assignments are
+    open."""
+    of_pods = {pod["metadata"]["uid"]: pod for pod in pods}
+    labels = {uid: _label(pod, ASSIGNMENT) for uid, pod in of_pods.items()}
+    rows = Assignment.objects.filter(backend=NAME, released_at=None)
+    open_ones = {str(row.pk): row for row in rows.filter(pk__in=_ids(labels.values()))}
+    return [
+        source
+        for uid, pod in of_pods.items()
+        if labels[uid] in open_ones and _is_pod_of(pod, open_ones[labels[uid]])
+        for source in _of_pod(pod, open_ones[labels[uid]])
+    ]
+
+
+def _ids(texts: Iterable[str]) -> Iterator[UUID]:
+    for text in texts:
+        try:
+            yield UUID(text)
+        except ValueError:
+            continue
+
+
+def _label(pod: Json, name: str) -> str:
+    return str((pod["metadata"].get("labels") or {}).get(name, ""))
+
+
+def _is_pod_of(pod: Json, assignment: Assignment) -> bool:
+    owners = pod["metadata"].get("ownerReferences") or []
+    names = [f"{owner.get('name')}/{owner.get('uid')}" for owner in owners]
+    return assignment.external_id is None or assignment.external_id in names
+
+
+def _of_pod(pod: Json, assignment: Assignment) -> Iterator[Source]:
+    status = pod.get("status") or {}
+    over = status.get("phase") in ("Succeeded", "Failed")
+    for container in status.get("initContainerStatuses") or []:
+        name, state = container["name"], container.get("state") or {}
+        restarts = int(container.get("restartCount") or 0)
+        begun = restarts or "running" in state or "terminated" in state
+        if begun and name not in OURS and not name.startswith(SEED):
+            yield Source(
+                assignment_id=assignment.pk,
+                task_id=assignment.task_id,
+                pod=pod["metadata"]["name"],
+                pod_uid=pod["metadata"]["uid"],
+                container=name,
+                restarts=restarts,
+                ended=over or "terminated" in state,
+            )
+
+
+def read(cluster: Cluster, source: Source, *, last: bool = False) -> bool:
+    """Store what is new, up to a bound; True where there is more at once. Raises Unavailable."""
+    row = ServiceLog.of(source.assignment_id, source.container)
+    if row.restarts == source.restarts:
+        new = _new_lines(cluster, source, row, previous=False, last=last or source.ended)
+        return _keep(row, source, new, row.restarts) and new.more
+    new = _new_lines(cluster, source, row, previous=True, last=True)
+    if new.more:
+        return _keep(row, source, new, row.restarts)
+    new.data += f"[{source.container} was started again: restart {source.restarts}]\n".encode()
+    return _keep(row, source, new, source.restarts)
+
+
+def _new_lines(
+    cluster: Cluster, source: Source, row: ServiceLog, *, previous: bool, last: bool
+) -> NewLines:
+    """Nothing where the log does not exist (any more)."""
+    new = NewLines(moment=row.moment, lines=row.lines)
+    try:
+        with cluster.log(
+            source.pod,
+            source.container,
+            since=row.moment,
+            previous=previous,
+            timeout=CALL_SECONDS,
+        ) as pieces:
+            new.take(pieces, last=last)
+    except Unavailable:
+        raise
+    except BackendError as error:
+        logger.debug("No log of %s: %s", source.container, error)
+    return new
+
+
+def _keep(row: ServiceLog, source: Source, new: NewLines, restarts: int) -> bool:
+    """Store it, if there is anything, and unless another controller has. Whether it was."""
+    changes = {"moment": new.moment, "lines": new.lines, "restarts": restarts}
+    before = {"moment": row.moment, "lines": row.lines, "restarts": row.restarts}
+    if changes == before:
+        return False
+    redactor = redactor_for(source.task_id)
+    try:
+        with transaction.atomic():
+            if not ServiceLog.objects.filter(pk=row.pk, **before).update(**changes):
+                return False
+            append_log(source.assignment_id, source.stream, bytes(new.data), redactor=redactor)
+    except TooMuch as problem:
+        logger.info("A service's log is not kept: %s", problem)
+        return False
+    return True
+
+
+def _forget_released() -> None:
+    """How far was read need not be known any more."""
+    ids = set(ServiceLog.objects.values_list("assignment_id", flat=True))
+    still = Assignment.objects.filter(pk__in=ids, released_at=None)
+    gone = ids - set(still.values_list("pk", flat=True))
+    if gone:
+        ServiceLog.objects.filter(assignment_id__in=gone).delete()
+
+
+_follower = Follower()
