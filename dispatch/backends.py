@@ -146,12 +146,14 @@ class BatchBackend(Backend, Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Loop:
     """A loop of the controller: `step` runs every `every` seconds, and at once when one of the
-    topics in `wakes` arrives. A step that raises is logged, shown, and run again later."""
+    topics in `wakes` arrives, but never sooner than `rest` seconds after the last one: what comes
+    in crowds is dealt with together. A step that raises is logged, shown, and run again later."""
 
     name: str
     step: Callable[[], None]
     every: float
     wakes: frozenset[str] = frozenset()
+    rest: float = 0.005
 
 
 @dataclass(frozen=True, kw_only=True)

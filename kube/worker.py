@@ -60,7 +60,7 @@ class KubernetesWorker:
             selector(self.config.manifest),
             relist=self.config.relist,
             silence=self.config.watch_silence,
-            changed=lambda: wake.send("closed"),
+            changed=lambda: wake.send(f"seen {NAME}"),
         )
 
     # Starting ---------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from dispatch.controller import health
 from dispatch.models import Assignment
 
 BATCH = 500
+# Each pass looks at everything that is held, and placing has to come first.
+REST = 0.1
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +28,8 @@ def loop(backend: str) -> Loop:
         name=f"reconcile {backend}",
         step=Reconciling(backend).step,
         every=settings.RECONCILE_SECONDS,
-        wakes=frozenset({"closed"}),
+        wakes=frozenset({"closed", f"seen {backend}"}),
+        rest=REST,
     )
 
 

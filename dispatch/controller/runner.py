@@ -18,7 +18,6 @@ from dispatch.models import Lease, LoopBeat
 
 LEASE = "controller"
 BEAT_EVERY = 5.0
-SHORTEST_PAUSE = 0.005
 SECONDS_TO_END = 5.0
 
 logger = logging.getLogger(__name__)
@@ -71,7 +70,7 @@ class LoopThread(Thread):
         while not self._stop_event.is_set():
             if self._leadership:
                 self._step()
-            self._stop_event.wait(SHORTEST_PAUSE)
+            self._stop_event.wait(self.loop.rest)
             self._poked.wait(self.loop.every)
             self._poked.clear()
         connection.close()
