@@ -1,7 +1,7 @@
 """Which test files a shard runs depends on the Task alone, never on where it runs.
 
-Each tree is asked in five ways: by the legacy agent's own Ruby, by our agent on a droplet, and in a
-pod by the Ruby of the image, without one, and from the checkout.
+Each tree is asked by the legacy agent's own Ruby, by our agent on a droplet, and in a pod by the
+Ruby of the image and without one.
 """
 
 from __future__ import annotations

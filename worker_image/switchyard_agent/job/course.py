@@ -46,7 +46,7 @@ def carry_out(job: Job) -> None:
     found = read_image(job)
     surroundings = surroundings_of(job, found)
     run_pre_script(job, surroundings)
-    run_tests(job, surroundings, found)
+    run_tests(job, surroundings)
 
 
 def await_clone(job: Job) -> None:
@@ -136,8 +136,8 @@ def run_pre_script(job: Job, surroundings: Surroundings) -> None:
     job.report.event("pre_script_finished")
 
 
-def run_tests(job: Job, surroundings: Surroundings, found: ImageConfig) -> None:
-    seen = looking.look(job, surroundings, found)
+def run_tests(job: Job, surroundings: Surroundings) -> None:
+    seen = looking.look(job, surroundings)
     chosen = suite.decide(job.order, seen, scripts.RESULTS_PLACE)
     if chosen.uses_rspec and seen.rspec:
         count_examples(job, scripts.dry_run(surroundings, (*seen.rspec, "--dry-run")))

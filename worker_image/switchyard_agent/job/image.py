@@ -1,4 +1,4 @@
-"""Reads from a registry what an image says about itself: its entrypoint and its folder.
+"""Reads from a registry what an image says about itself: its entrypoint, and its digest.
 
 Source: the OCI distribution and image specifications, and "Token Authentication" of the
 Distribution registry. Redirects are followed without the credentials.
@@ -7,6 +7,7 @@ Distribution registry. Redirects are followed without the credentials.
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import re
 import urllib.error
@@ -40,7 +41,6 @@ CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 @dataclass(frozen=True, kw_only=True)
 class ImageConfig:
     entrypoint: tuple[str, ...] = ()
-    working_dir: str = "/"
     digest: str = ""
 
 
@@ -54,7 +54,6 @@ def read_config(registry: Registry) -> ImageConfig:
         config = client.blob(found["config"]["digest"]).get("config") or {}
         return ImageConfig(
             entrypoint=tuple(map(str, config.get("Entrypoint") or ())),
-            working_dir=str(config.get("WorkingDir") or "/"),
             digest=digest,
         )
     except urllib.error.HTTPError as error:
@@ -62,7 +61,7 @@ def read_config(registry: Registry) -> ImageConfig:
         if error.code >= 500 or error.code in (404, 408, 429):
             raise Unreachable(trouble) from error
         raise StepFailed(trouble) from error
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise Unreachable(f"the registry of {registry.image} does not answer: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StepFailed(f"{registry.image} has no manifest that can be read: {error!r}") from error
@@ -131,6 +130,8 @@ class _Client:
             request.add_unredirected_header("Authorization", authorization)
         with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
             data: bytes = answer.read(LARGEST_ANSWER)
+            if answer.length:
+                raise OSError(f"{answer.length} bytes of an answer are missing")
             return data, answer.headers
 
 

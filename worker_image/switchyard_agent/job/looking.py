@@ -1,58 +1,37 @@
 """What there is to run tests with, seen from where they run.
 
-The test files of a shard are the same however they are found: in the checkout where the tests run
-in it, else by the Ruby of the image, else from a list of all of them.
+The test files of a shard are chosen there too: what of the repository is to be seen, an image and
+its mounts decide. By the Ruby of the image, or here from a list of all of them: it is the same.
 """
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from .. import ruby_selection, shard, suite
 from ..plain_files import read_plain
 from ..suite import Seen
 from ..work_order import WorkOrder
 from . import scripts
-from .image import ImageConfig
 from .job import Job
 from .scripts import Surroundings
 
 LARGEST_LIST = 32 * 1024 * 1024
 
 
-def look(job: Job, surroundings: Surroundings, found: ImageConfig) -> Seen:
+def look(job: Job, surroundings: Surroundings) -> Seen:
     """By a step of its own, without the entrypoint, which may take its time."""
-    order, checkout = job.order, spec_root(job, found)
-    asks = order.test_files is None and checkout is None
-    step = scripts.look(order.order_index, order.order_count, order.seed, files=asks)
-    job.run(step)
+    order = job.order
+    asks = order.test_files is None
+    job.run(scripts.look(order.order_index, order.order_count, order.seed, files=asks))
     words = set(job.last_lines(50).splitlines())
     return Seen(
-        files=_files(job, checkout),
+        files=answered(order, job.out.folder) if asks else order.test_files,
         executable="executable" in words,
         rspec=_rspec(words, entered=bool(surroundings.entrypoint)),
     )
-
-
-def spec_root(job: Job, found: ImageConfig) -> Path | None:
-    """The folder of the checkout that the tests run in, None where they run elsewhere."""
-    folder = job.plan.working_dir or found.working_dir
-    inside = job.plan.visible(str(PurePosixPath(folder) / "spec"))
-    if inside is None or PurePosixPath(inside).name != "spec":
-        return None
-    root = job.settings.checkout / PurePosixPath(inside).parent
-    return root if (root / "spec").is_dir() else None
-
-
-def _files(job: Job, checkout: Path | None) -> tuple[str, ...] | None:
-    """This shard's; None where the repository has no RSpec files."""
-    if job.order.test_files is not None:
-        return job.order.test_files
-    if checkout is not None:
-        return suite.select(job.order, shard.spec_files(checkout))
-    return answered(job.order, job.out.folder)
 
 
 def answered(order: WorkOrder, out: Path) -> tuple[str, ...] | None:
