@@ -66,11 +66,16 @@ class Placing:
             self._health.failed(error)
             return
         with self._lock:
-            free = capacity.free - len(self._under_way)
-        if free > 0:
-            self._submit(self._next(min(free, LARGEST_BATCH)))
+            busy = len(self._under_way)
+        chosen = self._next(min(capacity.free - busy, LARGEST_BATCH))
+        if chosen:
+            self._submit(chosen)
+        elif not busy:
+            self._health.nothing_to_ask()
 
     def _next(self, count: int) -> list[Assignment]:
+        if count <= 0:
+            return []
         now = time.monotonic()
         with self._lock:
             self._skipped = {key: until for key, until in self._skipped.items() if until > now}
@@ -90,9 +95,10 @@ class Placing:
             self._pool.submit(self._run, assignments[first : first + size])
 
     def _run(self, assignments: Sequence[Assignment]) -> None:
+        """Those behind one that met an unavailable backend stay queued, untried."""
         try:
             close_old_connections()
-            if not self._start_together(assignments):
+            if not self._health.resting and not self._start_together(assignments):
                 for assignment in assignments:
                     self._start_alone(assignment)
         finally:
@@ -100,6 +106,7 @@ class Placing:
                 self._under_way.difference_update(assignment.pk for assignment in assignments)
                 idle = not self._under_way
             if idle:
+                self._health.nothing_to_ask()
                 wake.send(f"placed {self.backend}")
 
     def _start_together(self, assignments: Sequence[Assignment]) -> bool:

@@ -38,7 +38,7 @@ class Reconciling:
 
     def __init__(self, backend: str) -> None:
         self.backend = backend
-        self._health = health.of(backend)
+        self._health = health.of(backend, health.LOOKING)
         self._pool: ThreadPoolExecutor | None = None
 
     def step(self) -> None:
@@ -47,7 +47,9 @@ class Reconciling:
         try:
             batches = list(_batches(Assignment.held(self.backend)))
             stopped = [self._stop_all(list(self._settle(batch))) for batch in batches]
-            if stopped and all(stopped):
+            if not stopped:
+                self._health.nothing_to_ask()
+            elif all(stopped):
                 self._health.answered()
         except Unavailable as error:
             self._health.failed(error)
@@ -73,7 +75,10 @@ class Reconciling:
         return all(list(self._pool.map(self._stop, assignments)))
 
     def _stop(self, assignment: Assignment) -> bool:
+        """Those behind one that met an unavailable backend wait for the next pass."""
         close_old_connections()
+        if self._health.resting:
+            return False
         try:
             backends.get(self.backend).stop(assignment)
             return True

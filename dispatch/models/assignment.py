@@ -7,7 +7,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from dispatch import wake
-from dispatch.following import NextAttempt, after
+from dispatch.following import FELL_BACK, Following, NextAttempt, after
 from dispatch.ids import new_id
 from dispatch.models.task import Task, TaskSecret
 from dispatch.outcomes import OUTCOMES, TERMINAL, Category, TaskState
@@ -202,24 +202,46 @@ class Assignment(models.Model):
 
     def close(self, category: str, sentence: str = "", facts: dict[str, Any] | None = None) -> bool:
         """Decide the outcome, once and for ever, and what it means for the Task."""
-        sentence = sentence or OUTCOMES[category].sentence
-        changes = {"closed_at": timezone.now(), "category": category, "sentence": sentence}
         with transaction.atomic():
-            if not self._update(**changes):
+            if not self._end(category, sentence):
                 return False
             if self.purpose == Purpose.PRIMARY:
-                self._end_attempt(facts or {})
+                self._end_attempt(after(self, category), facts or {})
         wake.send("closed")
         return True
 
-    def _end_attempt(self, facts: dict[str, Any]) -> None:
+    def fall_back(self, category: str, sentence: str = "") -> bool:
+        """Close one that its backend did not take, but only if the Task then goes to the other
+        backend. Else it keeps its place in the queue and no attempt is used up.
+
+        A start that is under way, or that worked without an answer, loses against this UPDATE:
+        `place` and `claim` answer False from then on, and reconciliation stops what it made. Where
+        it won, because an agent has claimed the Assignment, False is the answer here."""
+        with transaction.atomic():
+            following = after(self, category)
+            if following.attempt is None or not following.attempt.fallback:
+                return False
+            if not self._end(category, sentence, Q(external_id=None, claimed_at=None)):
+                return False
+            self._end_attempt(following, {})
+        wake.send("closed")
+        return True
+
+    def _end(self, category: str, sentence: str, *conditions: Q) -> bool:
+        sentence = sentence or OUTCOMES[category].sentence
+        changes = {"closed_at": timezone.now(), "category": category, "sentence": sentence}
+        return self._update(*conditions, **changes)
+
+    def _end_attempt(self, following: Following, facts: dict[str, Any]) -> None:
         facts = {**facts, "category": self.category, "sentence": self.sentence}
-        following = after(self)
-        if following is None:
-            self.move_task(OUTCOMES[self.category].task, **facts)
+        if following.stays:
+            facts["stays"] = following.stays
+        attempt = following.attempt
+        if attempt is None:
+            self.move_task(OUTCOMES[self.category].task, **facts | _last_words(facts))
             self._forget_secrets()
-        elif self.move_task(TaskState.QUEUED, **facts, next_backend=following.backend):
-            self._next_attempt(following)
+        elif self.move_task(TaskState.QUEUED, **facts, next_backend=attempt.backend):
+            self._next_attempt(attempt)
 
     def _forget_secrets(self) -> None:
         """The secrets go with their Task, but not before the last agent that was given them is
@@ -231,7 +253,7 @@ class Assignment(models.Model):
 
     def _next_attempt(self, following: NextAttempt) -> None:
         if following.fallback:
-            Task.objects.filter(pk=self.task_id).update(fell_back_at=timezone.now())
+            self._note_fallback(following.backend)
         last = Assignment.objects.filter(task_id=self.task_id).aggregate(n=models.Max("number"))
         Assignment.objects.create(
             task_id=self.task_id,
@@ -240,6 +262,11 @@ class Assignment(models.Model):
             size_class=following.size_class,
             priority=self.priority,
         )
+
+    def _note_fallback(self, to: str) -> None:
+        Task.objects.filter(pk=self.task_id).update(fell_back_at=timezone.now())
+        facts = {"from": self.backend, "to": to, "category": self.category}
+        self.note(FELL_BACK, **facts, because=self.sentence)
 
     def move_task(self, to: TaskState, **facts: Any) -> bool:
         """Only a primary Assignment moves its Task."""
@@ -273,3 +300,12 @@ class Assignment(models.Model):
     @classmethod
     def by_id(cls, assignment_id: UUID) -> "Assignment":
         return cls.objects.select_related("task__suite_run").get(pk=assignment_id)
+
+
+def _last_words(facts: dict[str, Any]) -> dict[str, str]:
+    """A Task that only the other backend could have run, and that may not go there (waiting would
+    hold it up for as long as an hour, on a backend that never runs it), ends and says why."""
+    if "stays" not in facts:
+        return {}
+    sentence = str(facts["sentence"]).rstrip(".")
+    return {"sentence": f"{sentence}. It did not go to the other backend: {facts['stays']}."}

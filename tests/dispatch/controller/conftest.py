@@ -1,12 +1,18 @@
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import pytest
+from django.db import connection
 from pytest_django import Settings
 
 from dispatch import backends
-from dispatch.controller import health
+from dispatch.backends import Loop
+from dispatch.controller import fallback, health, placing, reconciling, runner
 from dispatch.fake import FakeBackend
 from dispatch.models import Assignment
+from tests.dispatch.stuck_backend import StuckBackend
 from tests.factories import make_assignment, make_suite_run
 
 
@@ -23,6 +29,68 @@ def fake(settings: Settings) -> Iterator[FakeBackend]:
     health._all.clear()
 
 
-def queued(priority: int = 0) -> Assignment:
-    assignment = make_assignment(make_suite_run(backend="fake"), priority=priority)
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """The two backends of a Rollout, in memory; the calls of the new one can hang."""
+
+    old: FakeBackend
+    new: StuckBackend
+
+
+@pytest.fixture
+def pair(settings: Settings) -> Iterator[Pair]:
+    settings.BACKENDS = {
+        "old": "tests.dispatch.other_backend.ENTRY",
+        "new": "tests.dispatch.stuck_backend.ENTRY",
+    }
+    settings.ROLLOUT = {"old": "old", "new": "new"}
+    backends.forget()
+    health._all.clear()
+    old, new = backends.get("old"), backends.get("new")
+    assert isinstance(old, FakeBackend) and isinstance(new, StuckBackend)
+    old.limit = 100
+    yield Pair(old=old, new=new)
+    new.free.set()
+    backends.forget()
+    health._all.clear()
+
+
+def queued(priority: int = 0, backend: str = "fake") -> Assignment:
+    assignment = make_assignment(make_suite_run(backend=backend), priority=priority)
     return assignment
+
+
+@contextmanager
+def controller(*loops: Loop, holder: str = "one") -> Iterator[threading.Event]:
+    stop = threading.Event()
+
+    def run() -> None:
+        runner.run(loops, holder=holder, stop=stop)
+        connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield stop
+    finally:
+        stop.set()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def both_running(pair: Pair, *names: str) -> Iterator[None]:
+    """The loops that place, reconcile and fall back, over both backends; in the end whatever hangs
+    is set free, and the threads of the pools go with their connections."""
+    loops = [fallback.loop()]
+    for name in names or ("new", "old"):
+        loops += [placing.loop(name), reconciling.loop(name)]
+    with controller(*loops):
+        try:
+            yield
+        finally:
+            pair.new.free.set()
+    for loop in loops:
+        pool = getattr(getattr(loop.step, "__self__", None), "_pool", None)
+        if pool:
+            pool.shutdown()

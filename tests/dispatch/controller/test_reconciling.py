@@ -76,7 +76,7 @@ def test_a_stop_that_fails_is_repeated(fake: FakeBackend) -> None:
     fake.error = Unavailable("timeout")
     reconcile()
     fake.error = None
-    wait_until(lambda: not health.of("fake").resting)
+    wait_until(lambda: not health.of("fake", health.LOOKING).resting)
     reconcile()
     reconcile()
     assert Assignment.by_id(assignment.pk).released_at is not None
@@ -90,7 +90,7 @@ def test_a_pass_in_which_everything_worked_shows_the_backend_available_again(
     reconcile()
     assert BackendStatus.objects.get(name="fake").unavailable_since is not None
     fake.error = None
-    wait_until(lambda: not health.of("fake").resting)
+    wait_until(lambda: not health.of("fake", health.LOOKING).resting)
     reconcile()
     assert BackendStatus.objects.get(name="fake").unavailable_since is None
 

@@ -1,39 +1,18 @@
 """The runner: one leader, wakes at once, a failing loop harms nobody, the lease passes on."""
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-from django.db import connection
 from pytest_django import Settings
 
 from dispatch import wake
 from dispatch.backends import Loop
 from dispatch.controller import runner
 from dispatch.models import Lease, LoopBeat
+from tests.dispatch.controller.conftest import controller
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@contextmanager
-def controller(*loops: Loop, holder: str = "one") -> Iterator[threading.Event]:
-    stop = threading.Event()
-
-    def run() -> None:
-        runner.run(loops, holder=holder, stop=stop)
-        connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield stop
-    finally:
-        stop.set()
-        thread.join(20)
-        assert not thread.is_alive()
 
 
 class Counting:
