@@ -15,11 +15,13 @@ from django.views.decorators.vary import vary_on_headers
 
 from controlplane import figures
 from controlplane.figures import Live
-from dispatch import backends, comparison, routing, wake
+from dispatch import backends, comparison, routing, waiting, wake
 from dispatch.models import BackendStatus, Webhook
 from dispatch.operators import OperatorRequest, operator_page
+from dispatch.waiting import WaitingReason
 
 SHOWN_FAILURES = 10
+SHOWN_REASONS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,8 @@ class BackendLine:
     ended: dict[str, int]
     status: BackendStatus | None
     facts: Sequence[tuple[str, str]]
+    waiting: Sequence[WaitingReason]
+    page: str
 
 
 @require_GET
@@ -73,6 +77,8 @@ def _line(name: str, live: Live, status: BackendStatus | None) -> BackendLine:
         ended=comparison.verdicts(name, now - timedelta(hours=1), now),
         status=status,
         facts=list(entry.facts()) if entry else [],
+        waiting=waiting.reasons(name, SHOWN_REASONS),
+        page=entry.navigation[0].url_name if entry and entry.navigation else "",
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from dispatch.models import (
     Task,
     TrafficSplit,
 )
+from dispatch.models.assignment import Purpose
 from dispatch.operators import OperatorRequest, actor_of, operator_page
 from dispatch.why import explain
 
@@ -60,6 +62,14 @@ class Attempt:
         if self.row.claimed_at:
             return "running"
         return "assigned" if self.row.external_id else "queued"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fallback:
+    """`ended` was the last attempt on one backend, `following` the first on the other."""
+
+    ended: Assignment
+    following: Assignment
 
 
 @require_GET
@@ -99,6 +109,8 @@ def _facts(task: Task, rows: list[Assignment], settled: bool) -> dict[str, Any]:
         "settled": settled,
         "age": (task.finished_at or now) - task.created_at,
         "attempts": _attempts(rows),
+        "fallbacks": _fallbacks(rows),
+        "waiting": [row for row in rows if row.live and row.pending],
         "timeline": timeline(task.created_at, rows, now),
         "events": list(events)[::-1],
         "webhooks": task.webhooks.order_by("sequence"),
@@ -111,10 +123,24 @@ def _attempts(rows: list[Assignment]) -> list[Attempt]:
     return [
         Attempt(
             row=row,
-            holder=names.get(row.external_id or "", row.external_id or ""),
+            holder=names.get(row.external_id or "", _name_of(row.external_id or "")),
             url=_holder_url(row),
         )
         for row in rows
+    ]
+
+
+def _name_of(external_id: str) -> str:
+    """Some backends put a unique id behind the name."""
+    return external_id.partition("/")[0]
+
+
+def _fallbacks(rows: list[Assignment]) -> list[Fallback]:
+    primary = [row for row in rows if row.purpose == Purpose.PRIMARY]
+    return [
+        Fallback(ended=ended, following=following)
+        for ended, following in pairwise(primary)
+        if ended.backend != following.backend
     ]
 
 

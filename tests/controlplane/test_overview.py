@@ -142,3 +142,11 @@ def test_it_asks_the_database_a_bounded_number_of_questions(
         make_assignment()
     with django_assert_max_num_queries(20):
         overview(console)
+
+
+def test_it_counts_the_three_most_frequent_reasons_to_wait(console: Client) -> None:
+    for reason in ("no room", "no room", "pulling", "pulling", "pulling", "quota", "quota", "rare"):
+        make_assignment(make_suite_run(backend="kubernetes")).waits(reason)
+    text = overview(console)
+    assert "3 × pulling the first for" in text and "2 × no room" in text and "2 × quota" in text
+    assert "rare" not in text

@@ -1,10 +1,12 @@
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from dispatch.models import Artifact, RefusedReport, Rollout, SuiteRun, Task
+from dispatch.models import Artifact, Assignment, RefusedReport, Rollout, SuiteRun, Task
 from dispatch.outcomes import Category
 from dispatch.placement import DECISION_COLUMNS, adopt, decide_for, spec_of
 from dispatch.rollout import Actor, set_weight
@@ -190,3 +192,35 @@ def test_refused_reports_are_listed(console: Client) -> None:
     )
     text = text_of(page_of(console, attempt.task))
     assert "results a later attempt exists" in text and "secret body" not in text
+
+
+def test_it_says_that_it_went_to_the_other_backend_and_why(console: Client) -> None:
+    attempt = make_assignment(make_suite_run(backend="kubernetes"))
+    attempt.place("task-1/uid")
+    attempt.close(Category.UNSCHEDULABLE, "0/3 nodes are available: 3 Insufficient cpu.")
+    text = text_of(console.get(reverse("console:task", args=[attempt.task_id])))
+    assert (
+        "It went from kubernetes to droplets because attempt 1 ended as unschedulable: "
+        "0/3 nodes are available: 3 Insufficient cpu." in text
+    )
+
+
+def test_a_second_attempt_on_the_same_backend_is_no_fallback(console: Client) -> None:
+    attempt = make_assignment()
+    attempt.place("somewhere")
+    attempt.close(Category.DROPLET_LOST)
+    text = text_of(console.get(reverse("console:task", args=[attempt.task_id])))
+    assert "It went from" not in text
+
+
+def test_it_says_what_the_live_attempt_waits_for_and_since_when(console: Client) -> None:
+    attempt = make_assignment(make_suite_run(backend="kubernetes"))
+    attempt.waits("0/3 nodes are available")
+    since = timezone.now() - timedelta(minutes=4)
+    Assignment.objects.filter(pk=attempt.pk).update(pending_since=since)
+    url = reverse("console:task", args=[attempt.task_id])
+    assert "Attempt 1 waits on kubernetes for 4 min 00 s: 0/3 nodes are available" in text_of(
+        console.get(url)
+    )
+    attempt.close(Category.CANCELLED)
+    assert "waits on kubernetes" not in text_of(console.get(url))
