@@ -22,6 +22,7 @@ class Config:
     watch_silence: float
     silence: float
     log_every: float
+    leftovers_every: float
     grace: Grace
     manifest: ManifestSettings
 
@@ -70,6 +71,7 @@ def config() -> Config:
         watch_silence=env.number("SWITCHYARD_KUBE_WATCH_SILENCE_SECONDS", 90, least=0.5),
         silence=env.number("SWITCHYARD_KUBE_SILENCE_SECONDS", 90, least=20),
         log_every=env.number("SWITCHYARD_KUBE_SERVICE_LOG_SECONDS", 5, least=0.2),
+        leftovers_every=env.number("SWITCHYARD_KUBE_LEFTOVERS_SECONDS", 60, least=0.5),
         grace=_grace(),
         manifest=_manifest(),
     )

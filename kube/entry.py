@@ -1,9 +1,11 @@
 """What the Kubernetes backend brings to the control plane."""
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 from django.core.checks import CheckMessage
+from prometheus_client.core import Metric
 
 from dispatch import backends
 from dispatch.backends import Backend, BackendEntry, Loop, NavigationEntry
@@ -31,10 +33,40 @@ def _follow_pods() -> None:
     _worker().pods.follow()
 
 
-def _facts() -> Iterable[tuple[str, str]]:
-    from kube import flight
+def _sweep_leftovers() -> None:
+    from kube import leftovers
 
-    return flight.facts()
+    leftovers.sweep()
+
+
+def _watch_for_silence() -> None:
+    from kube import silence
+
+    silence.watch()
+
+
+def _follow_service_logs() -> None:
+    from kube import service_logs
+
+    service_logs.follow()
+
+
+def _note_watches() -> None:
+    from kube import metrics
+
+    metrics.note_watches()
+
+
+def _facts() -> Iterable[tuple[str, str]]:
+    from kube import flight, metrics
+
+    return chain(flight.facts(), metrics.facts())
+
+
+def _metrics() -> Iterable[Metric]:
+    from kube import metrics
+
+    return metrics.collect()
 
 
 def _checks() -> Iterable[CheckMessage]:
@@ -53,9 +85,14 @@ ENTRY = BackendEntry(
     navigation=(NavigationEntry(title="Kubernetes", url_name="kube:jobs"),),
     holder_url="kube:job",
     facts=_facts,
+    metrics=_metrics,
     checks=_checks,
     loops=(
         Loop(name="watch jobs", step=_follow_jobs, every=PAUSE_BETWEEN_WATCHES),
         Loop(name="watch pods", step=_follow_pods, every=PAUSE_BETWEEN_WATCHES),
+        Loop(name="watch age", step=_note_watches, every=5.0),
+        Loop(name="job leftovers", step=_sweep_leftovers, every=config().leftovers_every),
+        Loop(name="pod silence", step=_watch_for_silence, every=5.0),
+        Loop(name="service logs", step=_follow_service_logs, every=1.0),
     ),
 )
