@@ -90,7 +90,9 @@ def test_a_server_is_asked_at_the_pods_address(cluster: Cluster, action: str) ->
 
 
 def test_a_service_obeys_its_probe_once_it_has_started_up(cluster: Cluster) -> None:
-    probe = {"exec": {"command": ["pg_isready", "-U", "postgres"]}, "periodSeconds": 1}
+    cluster.faults({"kind": "slow_service", "container": "db", "seconds": 100})
+    command = ["pg_isready", "-U", "postgres"]
+    probe = {"exec": {"command": command}, "periodSeconds": 1, "failureThreshold": 600}
     service = {"name": "db", "image": "postgres:16", "startupProbe": probe}
     pod = cluster.run(
         initContainers=[{**service, "restartPolicy": "Always"}],

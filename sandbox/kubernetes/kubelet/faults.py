@@ -34,6 +34,7 @@ KINDS = {
     "pull_no_host": "the registry's name is not known",
     "slow_pull": "the pull takes longer by `seconds`",
     "slow_start": "the container is created later by `seconds`",
+    "slow_service": "a service's stand-in has started up later by `seconds`",
     "oom": "`seconds` after its start it is killed for its memory (137, or `exit_code`)",
     "oom_child": "`seconds` after its start what process 1 runs is killed for memory, not itself",
     "crash": "`seconds` after its start it ends with `exit_code` (1)",

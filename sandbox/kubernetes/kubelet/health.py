@@ -48,6 +48,7 @@ def _prober(
     pod: "Pod", kind: str, container: ContainerSpec, run: Run, instance: Instance
 ) -> Prober:
     root = pod.shelf.root(container.name)
+    started_at = run.started_at or time.time()
     target = Target(
         container=container,
         run=run.number,
@@ -55,8 +56,8 @@ def _prober(
         places=places_of(container, tuple(run.places), root),
         mark=instance.mark,
         host=pod.record.ip if not pod.spec.spec.get("hostNetwork") else HOST_IP,
-        started_at=run.started_at or time.time(),
-        well_at=run.well_at,
+        started_at=started_at,
+        well_at=None if run.well_after is None else started_at + run.well_after,
         never=run.never_ready,
     )
 

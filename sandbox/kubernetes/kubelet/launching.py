@@ -1,6 +1,5 @@
 """Making a container: what it runs, with which variables, in which root."""
 
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,10 +82,9 @@ class Making:
 
     def _argv(self, given: Mapping[str, str]) -> list[str]:
         if self.image.kind == "service":
-            seconds = max(0.0, (self.run.well_at or 0) - time.time())
             kind = "once" if self.container.kind == "init" else "service"
             script = ["/bin/sh", "-c", SERVICE, "sh"]
-            return [*script, self.container.image, kind, f"{seconds:.3f}"]
+            return [*script, self.container.image, kind, f"{self.run.well_after or 0:.3f}"]
         entry = [expand(word, given) for word in self.container.raw.get("command") or []]
         arguments = [expand(word, given) for word in self.container.raw.get("args") or []]
         if not entry:

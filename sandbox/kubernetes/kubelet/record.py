@@ -21,7 +21,7 @@ from .spec import Json
 class Run:
     """One run of a container. Times are seconds since the epoch. `doom` (oom, crash) is how a fault
     ends it at `doom_at`, `doom_code` what it seems to have ended with then; `doomed`: it was so.
-    `well_at`: when a stand-in has started up, None for a real program."""
+    `well_after`: the seconds that a stand-in takes to start up, None for a real program."""
 
     number: int
     id: str = ""
@@ -46,7 +46,7 @@ class Run:
     doom_at: float | None = None
     doom_code: int = 137
     doomed: bool = False
-    well_at: float | None = None
+    well_after: float | None = None
     not_before: float | None = None
     never_ready: bool = False
     ignores_term: bool = False

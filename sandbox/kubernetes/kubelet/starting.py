@@ -159,7 +159,8 @@ def _draw_fate(pod: "Pod", container: ContainerSpec, run: Run) -> None:
     if run.kind == "service":
         settings = pod.node.settings
         seconds = settings.draw(settings.service_seconds, f"{pod.spec.uid}:{container.name}")
-        run.well_at = (run.not_before or now) + seconds
+        slower = fire("slow_service", **names)
+        run.well_after = seconds + (scaled(slower.draw()) if slower else 0)
 
 
 def _launch(
