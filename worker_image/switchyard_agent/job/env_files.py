@@ -18,7 +18,7 @@ LARGEST_FILE = 1024 * 1024
 ENTRY = re.compile(
     r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][\w.\-\[\]]*)[ \t]*"
     r"(?:(?P<given>[=:])[ \t]*(?P<value>"
-    r"'(?P<single>(?:[^'\\]|\\.)*)'|\"(?P<double>(?:[^\"\\]|\\.)*)\"|[^\n]*))?[^\n]*(?:\n|\Z)",
+    r"'(?P<single>(?:[^'\\]|\\.)*)'|\"(?P<double>(?:[^\"\\]|\\.)*)\"|[^\n]*)[^\n]*)?(?:\n|\Z)",
     re.DOTALL,
 )
 REFERENCE = re.compile(
