@@ -38,6 +38,10 @@ from kube.view import View
 Json = dict[str, Any]
 
 NAME = "kubernetes"
+# What a Job says of itself when nothing of it runs any more.
+OVER = ("Complete", "Failed")
+# For a pod whose agent has finished, beyond its grace.
+SECONDS_TO_LEAVE = 15
 
 
 class KubernetesWorker:
@@ -129,13 +133,14 @@ class KubernetesWorker:
 
     def stop(self, assignment: Assignment) -> None:
         """Delete the Job, after a live read: only one of this name, with our label and the UID
-        that we know (any UID, where a crash kept us from writing it down)."""
+        that we know (any UID, where a crash kept us from writing it down). One whose agent has
+        finished ends by itself and is not hurried: it is deleted when it has, or after a while."""
         name = job_name(assignment.task_id, assignment.number)
         try:
             job = self.cluster.get("jobs", name)
         except NotThere:
             return
-        if not _is_job_of(job, assignment):
+        if not _is_job_of(job, assignment) or _ends_by_itself(assignment, job):
             return
         self.cluster.delete("jobs", *_name_and_uid(job))
 
@@ -206,6 +211,18 @@ def _is_job_of(job: Json, assignment: Assignment) -> bool:
     if metadata.get("labels", {}).get(ASSIGNMENT) != str(assignment.pk):
         return False
     return assignment.external_id in (None, f"{metadata['name']}/{metadata['uid']}")
+
+
+def _ends_by_itself(assignment: Assignment, job: Json) -> bool:
+    """Whether to wait: its agent has reported, and its pod is given its own grace and a little."""
+    conditions = job.get("status", {}).get("conditions") or []
+    over = any(one["type"] in OVER and one["status"] == "True" for one in conditions)
+    finished = assignment.finished_at is not None and assignment.category != Category.CANCELLED
+    if over or not finished or assignment.closed_at is None:
+        return False
+    grace = job["spec"]["template"]["spec"].get("terminationGracePeriodSeconds") or 0
+    limit = timedelta(seconds=grace + SECONDS_TO_LEAVE)
+    return timezone.now() - assignment.closed_at < limit
 
 
 def _by_job(pods: Iterable[Json]) -> dict[str, list[Json]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from kube.config import Config, config
 from sandbox.kubernetes.launch import Launched, launch
+from tests.waiting import wait_until
 
 NAMESPACE = "workers"
 COMPOSE = """\
@@ -46,12 +47,11 @@ class SandboxCluster:
         }
         return dataclasses.replace(defaults, **(settings | facts))
 
-    def call(self, method: str, path: str, body: Any = None) -> Any:
+    def call(
+        self, method: str, path: str, body: Any = None, content: str = "application/json"
+    ) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        headers = {
-            "Authorization": f"Bearer {self.launched.token}",
-            "Content-Type": "application/json",
-        }
+        headers = {"Authorization": f"Bearer {self.launched.token}", "Content-Type": content}
         request = urllib.request.Request(self.launched.url + path, data, headers, method=method)
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.loads(answer.read() or b"null")
@@ -75,6 +75,25 @@ class SandboxCluster:
         except urllib.error.HTTPError as error:
             assert error.code == 404
         self.call("POST", path, body)
+
+    def complete(self, job: dict[str, Any]) -> None:
+        """Let its pod end well, and wait until the Job says so."""
+        name, path = job["metadata"]["name"], self._path("api/v1", "pods")
+
+        def pods() -> list[dict[str, Any]]:
+            every = self.list("pods")
+            return [pod for pod in every if pod["metadata"]["labels"].get("job-name") == name]
+
+        wait_until(pods)
+        ended = {"status": {"phase": "Succeeded"}}
+        pod = pods()[0]["metadata"]["name"]
+        self.call("PATCH", f"{path}/{pod}/status", ended, "application/merge-patch+json")
+        wait_until(lambda: self._is_complete(name))
+
+    def _is_complete(self, name: str) -> bool:
+        jobs = {job["metadata"]["name"]: job for job in self.list("jobs")}
+        conditions = jobs[name].get("status", {}).get("conditions") or []
+        return any(condition["type"] == "Complete" for condition in conditions)
 
     def faults(self, *rules: dict[str, Any]) -> None:
         self.call("PUT", "/sandbox/faults", list(rules))

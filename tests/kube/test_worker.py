@@ -171,3 +171,31 @@ def test_an_api_server_that_is_away_is_an_error_of_the_preflight(
 ) -> None:
     cluster.faults({"kind": "reset"})
     assert [finding.level for finding in worker.check()] == ["error"]
+
+
+def test_a_job_whose_agent_has_finished_is_not_hurried(
+    cluster: SandboxCluster, worker: KubernetesWorker
+) -> None:
+    assignment = started(worker)
+    rows = Assignment.objects.filter(pk=assignment.pk)
+    rows.update(finished_at=timezone.now())
+    assignment = Assignment.by_id(assignment.pk)
+    assignment.close(Category.PASSED)
+    worker.stop(assignment)
+    assert len(cluster.list("jobs")) == 1, "its pod ends by itself"
+    rows.update(closed_at=timezone.now() - timedelta(seconds=60))
+    worker.stop(Assignment.by_id(assignment.pk))
+    assert cluster.list("jobs") == [], "it has had its time"
+
+
+def test_a_job_that_is_over_is_deleted_at_once(
+    cluster: SandboxCluster, worker: KubernetesWorker
+) -> None:
+    assignment = started(worker)
+    Assignment.objects.filter(pk=assignment.pk).update(finished_at=timezone.now())
+    assignment = Assignment.by_id(assignment.pk)
+    assignment.close(Category.PASSED)
+    (job,) = cluster.list("jobs")
+    cluster.complete(job)
+    worker.stop(assignment)
+    assert cluster.list("jobs") == []
