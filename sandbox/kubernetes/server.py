@@ -38,11 +38,11 @@ class Server:
     async def start(self) -> None:
         """Raises OSError when the port cannot be had."""
         http = web.Server(self._handle, handler_cancellation=True, logger=_quiet())
-        self._runner = web.ServerRunner(http)
+        self._runner = web.ServerRunner(http, shutdown_timeout=0.5)
         await self._runner.setup()
         listener = socket.create_server((HOST, self._wanted_port), backlog=256)
         self.port = listener.getsockname()[1]
-        await web.SockSite(self._runner, listener, shutdown_timeout=0.5).start()
+        await web.SockSite(self._runner, listener).start()
 
     async def stop(self) -> None:
         if self._runner is not None:

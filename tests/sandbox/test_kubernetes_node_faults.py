@@ -1,12 +1,12 @@
 """Lost pods, lost nodes, images that cannot be pulled, and pods that nobody schedules."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import requests
 
 from tests.conformance.cluster import LEASES, MERGE, Json, beat, container, make_node, unique
-from tests.sandbox.kubernetes_api import NODES, Api, Running, shared, start
+from tests.sandbox.kubernetes_api import NODES, Api, Clocked, Running, shared, start
 
 LOST = [
     {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 20}
@@ -130,10 +130,14 @@ def test_what_a_lost_node_ran_is_evicted_and_stays_terminating(api: Api) -> None
     api.cluster.wait(lambda: ready(api, node) == "True")
 
 
-def test_where_all_nodes_are_lost_nothing_is_evicted(api: Api) -> None:
+def test_where_all_nodes_are_lost_nothing_is_evicted(
+    clocked_kubernetes: Callable[..., Clocked],
+) -> None:
+    api = clocked_kubernetes(nodes=2)
     api.create_job(pod={"tolerations": LOST})
     api.cluster.wait(lambda: api.phases() == ["Running"])
     api.faults({"kind": "lost_node"})
+    api.advance(60)
     api.cluster.wait(lambda: {ready(api, f"hollow-{n}") for n in (1, 2)} == {"Unknown"})
     taints = {
         taint["effect"]
@@ -141,6 +145,8 @@ def test_where_all_nodes_are_lost_nothing_is_evicted(api: Api) -> None:
         for taint in node["spec"].get("taints", [])
     }
     assert taints == {"NoSchedule"}
+    api.advance(24 * 3600)
+    api.cluster.wait(lambda: not api.reasons())  # events age: so what was due has been looked at
     assert "deletionTimestamp" not in api.pods()[0]["metadata"]
 
 
