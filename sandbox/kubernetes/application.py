@@ -129,7 +129,7 @@ async def _strike_before(strikes: list[Strike]) -> None:
             raise Disconnect(reset=True)
         elif strike.kind == "hang":
             raise Disconnect(seconds=strike.seconds)
-        elif strike.rule.is_status:
+        elif strike.rule.is_status and not strike.rule.worked:
             raise _status(strike.rule)
 
 
@@ -160,6 +160,8 @@ def _status(rule: Rule) -> ApiError:
 
 async def _strike_after(strikes: list[Strike]) -> None:
     for strike in strikes:
+        if strike.rule.is_status:
+            raise _status(strike.rule)
         if strike.kind == "drop_answer":
             raise Disconnect()
         if strike.kind == "hang_answer":

@@ -20,7 +20,8 @@ from sandbox.digitalocean.settings import Span
 
 # Kind: the parameters it takes on top of those above.
 KINDS: dict[str, frozenset[str]] = {
-    # A call, before any work. A kind of three digits (409, 410, 429, 500 …) answers with that.
+    # A call, before any work. A kind of three digits (409, 410, 429, 500 …) answers with that, and
+    # where it says `worked`, it does so after the work.
     "latency": frozenset({"seconds"}),
     "reset": frozenset(),
     "hang": frozenset({"seconds"}),
@@ -45,7 +46,7 @@ KINDS: dict[str, frozenset[str]] = {
     "lost_node": frozenset({"name"}),
     "quota_full": frozenset({"resource"}),
 }
-OF_STATUS = frozenset({"retry_after", "message", "reason"})
+OF_STATUS = frozenset({"retry_after", "message", "reason", "worked"})
 BEFORE = frozenset({"latency", "reset", "hang"})
 AFTER = frozenset({"drop_answer", "hang_answer"})
 OF_LIST = frozenset({"omit", "stale"})
@@ -75,6 +76,7 @@ class Rule:
     retry_after: int | None = None
     message: str = ""
     reason: str = ""
+    worked: bool = False
     name: str = ""
     image: str = ""
     cause: str = "not_found"
@@ -88,7 +90,7 @@ class Rule:
     @property
     def ends_call(self) -> bool:
         """Before any work is done."""
-        return self.is_status or self.kind in ("reset", "hang")
+        return (self.is_status and not self.worked) or self.kind in ("reset", "hang")
 
     def matches(self, method: str, target: str, client: str) -> bool:
         return (
@@ -160,6 +162,12 @@ def _text(value: Any) -> str:
     return value
 
 
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
 def _probability(value: Any) -> float:
     if isinstance(value, bool) or not 0 <= value <= 1:
         raise ValueError
@@ -193,6 +201,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "retry_after": (_whole(0), "must be an integer from 0"),
     "message": (_text, "must be a string"),
     "reason": (_text, "must be a string"),
+    "worked": (_flag, "must be true or false"),
     "cause": (_one_of(CAUSES), f"must be one of {', '.join(CAUSES)}"),
     "objects": (_whole(1), "must be a positive integer"),
 }

@@ -126,6 +126,13 @@ def test_an_answer_can_be_lost_after_the_work_was_done(api: Api) -> None:
     assert api.add_secret("a").reason == "AlreadyExists"
 
 
+def test_a_call_can_be_answered_with_an_error_after_it_has_worked(api: Api) -> None:
+    api.faults({"kind": "500", "worked": True, "method": "POST", "count": 1})
+    assert api.add_secret("a").status == 500
+    assert api.secrets() == ["a"]
+    assert api.add_secret("b").status == 201
+
+
 def test_a_client_that_gives_up_does_not_undo_what_it_asked_for(api: Api) -> None:
     api.faults({"kind": "latency", "method": "POST", "count": 1, "seconds": 0.5})
     with pytest.raises(requests.ReadTimeout):
