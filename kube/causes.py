@@ -11,6 +11,7 @@ CUSTOMER = (
 )
 PUSHING = ("checking push permissions", "failed to push", "unable to complete operation")
 BASE_MISSING = ("manifest_unknown", "manifest unknown", "name_unknown", "not found")
+FULL_DISK = ("ephemeral", "emptydir", "disk", "no space left")
 
 
 def builder_end(output: str) -> tuple[Category, str]:
@@ -29,8 +30,23 @@ def builder_end(output: str) -> tuple[Category, str]:
 
 def pull_end(message: str) -> Category:
     """Why an image could not be pulled: it is not there, not ours to pull, or out of reach."""
-    if ": not found" in message or "manifest unknown" in message:
+    if _not_found(message):
         return Category.IMAGE_PULL_NOT_FOUND
     if "insufficient_scope" in message or "unexpected status: 401" in message:
         return Category.IMAGE_PULL_AUTH
     return Category.IMAGE_PULL_NETWORK
+
+
+def refuses_us(message: str) -> bool:
+    """Whether the registry has no such image for us: of a repository that is private, or was never
+    there, many registries say the same."""
+    return _not_found(message) or "insufficient_scope" in message
+
+
+def _not_found(message: str) -> bool:
+    return ": not found" in message or "manifest unknown" in message
+
+
+def disk_is_full(message: str) -> bool:
+    words = message.lower()
+    return any(sign in words for sign in FULL_DISK)

@@ -5,7 +5,7 @@ from functools import cache
 
 from dispatch import env
 from kube.manifest.settings import ManifestSettings
-from kube.status import Grace
+from kube.reading import Grace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,8 @@ def _grace() -> Grace:
         pull=env.number("SWITCHYARD_KUBE_PULL_GRACE_SECONDS", 60, least=0),
         no_pod=env.number("SWITCHYARD_KUBE_NO_POD_GRACE_SECONDS", 30, least=0),
         unschedulable=env.number("SWITCHYARD_KUBE_UNSCHEDULABLE_GRACE_SECONDS", 300, least=0),
+        scale_up=env.number("SWITCHYARD_KUBE_SCALE_UP_GRACE_SECONDS", 600, least=0),
+        set_up=env.number("SWITCHYARD_KUBE_SET_UP_GRACE_SECONDS", 120, least=0),
         config=env.number("SWITCHYARD_KUBE_CONFIG_GRACE_SECONDS", 15, least=0),
         reported=env.number("SWITCHYARD_KUBE_REPORT_GRACE_SECONDS", 30, least=0),
     )

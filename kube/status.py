@@ -1,25 +1,27 @@
 """Reads what a Job and its pods show, and says how that attempt ended, or why it waits. Pure.
 
-`job.status` tells no causes apart, so the answer comes from container statuses and pod
-conditions; a verdict never does: that is the agent's report alone. Waiting reasons get grace,
-because pulling an image, scheduling and the autoscaler take their time.
+`job.status` tells no causes apart, so the answer comes from container statuses and pod conditions;
+a verdict never does: that is the agent's report alone. Whoever can still report is given the time
+to: the agent has the pod's grace for its last words. Waiting reasons get grace, because pulling an
+image, scheduling and the autoscaler take their time; each is counted from when that wait began.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from dispatch.outcomes import Category
-from kube.causes import builder_end, pull_end
-from kube.names import BUILDER, CLONE, OURS, TEST, TOOLS
+from kube.causes import disk_is_full
+from kube.endings import end_of
+from kube.pod import Pod, last_seen, parse_time
+from kube.reading import RUNS, Grace, Known, Reading, waits
+from kube.starting_up import container_waits, service_fails
 
 Json = dict[str, Any]
+Look = Callable[[Pod, Grace], Reading | None]
 
-PULLING = frozenset({"ErrImagePull", "ImagePullBackOff"})
-WRONG_CONFIG = frozenset(
-    {"CreateContainerConfigError", "CreateContainerError", "InvalidImageName", "RunContainerError"}
-)
+__all__ = ["RUNS", "Grace", "Known", "Reading", "had_pod", "parse_time", "read"]
+
 DISRUPTIONS = {
     "PreemptionByScheduler": Category.PREEMPTED,
     "EvictionByEvictionAPI": Category.EVICTED,
@@ -27,199 +29,186 @@ DISRUPTIONS = {
     "DeletionByTaintManager": Category.NODE_LOST,
     "DeletionByPodGC": Category.NODE_LOST,
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Grace:
-    """Seconds for which a waiting reason is only that. `reported` is how long a Job that is over
-    may go without the agent's report."""
-
-    pull: float = 60
-    no_pod: float = 30
-    unschedulable: float = 300
-    config: float = 15
-    reported: float = 30
-    crashes: int = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reading:
-    """How an attempt stands. Neither `ended` nor `pending`: it runs."""
-
-    ended: Category | None = None
-    detail: str = ""
-    pending: str = ""
-
-
-RUNS = Reading()
+# What the kubelet says of a pod that it did not take, or does not keep.
+REFUSALS = {
+    "NodeLost": Category.NODE_LOST,
+    "NodeShutdown": Category.NODE_LOST,
+    "Terminated": Category.NODE_LOST,
+    "Shutdown": Category.NODE_LOST,
+    "Preempting": Category.PREEMPTED,
+    "NodeAffinity": Category.UNSCHEDULABLE,
+    "UnexpectedAdmissionError": Category.CONFIG_ERROR,
+}
+NOTHING = Known()
 
 
 def read(
-    job: Json, pods: Sequence[Json], events: Sequence[Json], now: datetime, grace: Grace
+    job: Json,
+    pods: Sequence[Json],
+    events: Sequence[Json],
+    now: datetime,
+    grace: Grace,
+    known: Known = NOTHING,
 ) -> Reading:
-    """The reading of one Job with its pods and the events about it, as the API shows them."""
-    for pod in pods:
-        found = _read_pod(pod, now, grace)
-        if found != RUNS:
-            return found
-    return _read_job(job, pods, events, now, grace)
-
-
-def _read_pod(pod: Json, now: datetime, grace: Grace) -> Reading:
-    for look in (_disrupted, _containers_ended, _containers_wait, _unscheduled):
-        found = look(pod, now, grace)
+    """The reading of one Job with its pods and the events about them, as the API shows them. An end
+    that is read without events may look different with them: they tell when a wait began."""
+    if _condition(job, "FailureTarget", "Failed", reason="DeadlineExceeded"):
+        return Reading(ended=Category.DEADLINE, detail="The Job's deadline is over.")
+    seen = [Pod(pod, events, now) for pod in pods]
+    for pod in seen:
+        found = _read_pod(pod, grace)
         if found:
             return found
-    return RUNS
+    return _read_job(job, seen, events, now, grace, known)
 
 
-def _disrupted(pod: Json, now: datetime, grace: Grace) -> Reading | None:
-    status = pod.get("status", {})
-    message = str(status.get("message") or "")
-    if status.get("reason") == "Evicted":
-        full = "ephemeral" in message or "emptyDir" in message or "disk" in message.lower()
-        return Reading(ended=Category.DISK_FULL if full else Category.EVICTED, detail=message)
-    target = _condition(status, "DisruptionTarget")
-    if target and target.get("reason") in DISRUPTIONS:
-        return Reading(ended=DISRUPTIONS[target["reason"]], detail=str(target.get("message", "")))
-    if status.get("reason") == "NodeLost":
-        return Reading(ended=Category.NODE_LOST, detail=message)
-    return None
+def _read_pod(pod: Pod, grace: Grace) -> Reading | None:
+    looks: tuple[Look, ...] = (
+        _disrupted,
+        _refused,
+        _deleted,
+        _container_ended,
+        _unscheduled,
+        _not_set_up,
+        container_waits,
+        service_fails,
+    )
+    return next(filter(None, (look(pod, grace) for look in looks)), None)
 
 
-def _containers_ended(pod: Json, now: datetime, grace: Grace) -> Reading | None:
-    for container in _containers(pod):
-        ended = container.get("state", {}).get("terminated")
-        if ended and (ended.get("exitCode") or ended.get("reason") == "OOMKilled"):
-            found = _container_ended(container, ended)
-            if found:
-                return found
-    return None
-
-
-def _container_ended(container: Json, ended: Json) -> Reading | None:
-    """A sidecar that ended is started again; only what ends for good counts here."""
-    name = container["name"]
-    message = str(ended.get("message") or "").strip()
-    if ended.get("reason") == "OOMKilled" and name in (BUILDER, TEST):
-        category = Category.BUILD_OOM if name == BUILDER else Category.TEST_OOM
-        return Reading(ended=category, detail=f"{name} was killed for using too much memory")
-    if ended.get("reason") in ("StartError", "ContainerCannotRun"):
-        return Reading(ended=Category.CONFIG_ERROR, detail=f"{name}: {message}")
-    if name == BUILDER:
-        category, detail = builder_end(message)
-        return Reading(ended=category, detail=detail)
-    if name in (CLONE, TOOLS):
-        detail = message or f"{name} ended with exit code {ended.get('exitCode')}"
-        return Reading(ended=Category.NO_VERDICT, detail=detail)
-    return None
-
-
-def _containers_wait(pod: Json, now: datetime, grace: Grace) -> Reading | None:
-    for container in _containers(pod):
-        waiting = container.get("state", {}).get("waiting") or {}
-        reason, message = str(waiting.get("reason") or ""), str(waiting.get("message") or "")
-        since = _pod_began(pod, now)
-        if reason in PULLING:
-            return _pulling(container["name"], message, now - since, grace)
-        if reason in WRONG_CONFIG:
-            detail = f"{container['name']}: {reason} {message}".strip()
-            late = now - since > timedelta(seconds=grace.config)
-            return _waits(late, Category.CONFIG_ERROR, detail)
-        if _keeps_crashing(container, reason, grace):
-            detail = f"The service {container['name']} keeps crashing: {_last_words(container)}"
-            return Reading(ended=Category.SERVICE_FAILED, detail=detail)
-    return None
-
-
-def _keeps_crashing(container: Json, reason: str, grace: Grace) -> bool:
-    crashed = int(container.get("restartCount") or 0) >= grace.crashes
-    return container["name"] not in OURS and reason == "CrashLoopBackOff" and crashed
-
-
-def _last_words(container: Json) -> str:
-    last = container.get("lastState", {}).get("terminated") or {}
-    words = str(last.get("message") or last.get("reason") or "").strip()
-    return f"exit code {last.get('exitCode', 'unknown')} {words}".strip()
-
-
-def _pulling(name: str, message: str, waited: timedelta, grace: Grace) -> Reading:
-    category = pull_end(message)
-    if name not in OURS and category == Category.IMAGE_PULL_NOT_FOUND:
-        category = Category.SERVICE_FAILED
-        message = f"The image of the service {name} is not found: {message}"
-    late = waited > timedelta(seconds=grace.pull)
-    return _waits(late, category, f"{name}: {message}" if name in OURS else message)
-
-
-def _unscheduled(pod: Json, now: datetime, grace: Grace) -> Reading | None:
-    scheduled = _condition(pod.get("status", {}), "PodScheduled")
-    if not scheduled or scheduled.get("status") != "False":
+def _disrupted(pod: Pod, grace: Grace) -> Reading | None:
+    """A lost node's agent may speak or not: the time it had was the toleration."""
+    message = str(pod.status.get("message") or "")
+    if pod.status.get("reason") == "Evicted":
+        full = disk_is_full(message)
+        category = Category.DISK_FULL if full else Category.EVICTED
+        return _after_last_words(pod, pod.since("DisruptionTarget"), category, message, grace)
+    target = pod.condition("DisruptionTarget") or {}
+    disruption = DISRUPTIONS.get(str(target.get("reason")))
+    if disruption is None:
         return None
-    since = parse_time(scheduled.get("lastTransitionTime")) or _pod_began(pod, now)
-    late = now - since > timedelta(seconds=grace.unschedulable)
-    return _waits(late, Category.UNSCHEDULABLE, str(scheduled.get("message") or "no room"))
+    detail = str(target.get("message") or "")
+    if disruption == Category.NODE_LOST:
+        return Reading(ended=disruption, detail=detail)
+    return _after_last_words(pod, pod.since("DisruptionTarget"), disruption, detail, grace)
 
 
-def _waits(late: bool, category: Category, detail: str) -> Reading:
-    return Reading(ended=category, detail=detail) if late else Reading(pending=detail)
+def _refused(pod: Pod, grace: Grace) -> Reading | None:
+    reason, message = str(pod.status.get("reason") or ""), str(pod.status.get("message") or "")
+    full = Category.UNSCHEDULABLE if reason.startswith("OutOf") else None
+    category = REFUSALS.get(reason, full)
+    return Reading(ended=category, detail=f"{reason}: {message}") if category else None
+
+
+def _deleted(pod: Pod, grace: Grace) -> Reading | None:
+    """Not by us: whose Assignment is live, its Job is not touched."""
+    if pod.deleted_at is None:
+        return None
+    late = not pod.agent_speaks or pod.now > pod.deleted_at
+    return waits(late, Category.UNKNOWN, "Its pod was deleted by somebody else.")
+
+
+def _container_ended(pod: Pod, grace: Grace) -> Reading | None:
+    for container in pod.containers:
+        found = end_of(pod, container)
+        if found:
+            ended_at = parse_time((container.terminated or {}).get("finishedAt"))
+            return _after_last_words(pod, ended_at, *found, grace)
+    return None
+
+
+def _after_last_words(
+    pod: Pod, since: datetime | None, category: Category, detail: str, grace: Grace
+) -> Reading:
+    """The end, unless the agent may be about to tell it itself."""
+    late = pod.now - (since or pod.began) > timedelta(seconds=max(grace.reported, pod.grace))
+    if pod.agent_speaks and not late:
+        return Reading(pending=f"The pod ends; the agent's last words are awaited. {detail}")
+    return Reading(ended=category, detail=detail)
+
+
+def _unscheduled(pod: Pod, grace: Grace) -> Reading | None:
+    """Waiting for the autoscaler is not being stuck: it says when it has asked for a node."""
+    if pod.over or pod.spec.get("nodeName") or pod.condition("PodScheduled"):
+        return None
+    if any(container.begun for container in pod.containers):
+        return None
+    refusal = pod.condition("PodScheduled", "False") or {}
+    since = parse_time(refusal.get("lastTransitionTime")) or pod.began
+    late = pod.now - since > timedelta(seconds=grace.unschedulable)
+    detail = str(refusal.get("message") or "no node was chosen for it yet")
+    asked = [last_seen(event) for event in pod.events("TriggeredScaleUp")]
+    if any(at and pod.now - at <= timedelta(seconds=grace.scale_up) for at in asked):
+        return Reading(pending=f"A node is being added for it: {detail}")
+    return waits(late, Category.UNSCHEDULABLE, detail)
+
+
+def _not_set_up(pod: Pod, grace: Grace) -> Reading | None:
+    """Volumes, network: what the node does before the first container."""
+    scheduled = pod.since("PodScheduled")
+    not_ready = pod.condition("PodReadyToStartContainers", "False")
+    begun = any(container.begun for container in pod.containers)
+    if pod.over or scheduled is None or not not_ready or begun:
+        return None
+    late = pod.now - scheduled > timedelta(seconds=grace.set_up)
+    told = pod.events("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")
+    said = str(told[-1].get("message") or "") if told else "no container can begin yet"
+    return waits(late, Category.CONFIG_ERROR, f"Its node sets the pod up: {said}")
 
 
 def _read_job(
-    job: Json, pods: Sequence[Json], events: Sequence[Json], now: datetime, grace: Grace
+    job: Json,
+    pods: Sequence[Pod],
+    events: Sequence[Json],
+    now: datetime,
+    grace: Grace,
+    known: Known,
 ) -> Reading:
-    status = job.get("status", {})
-    failed = _condition(status, "FailureTarget") or _condition(status, "Failed")
+    failed = _condition(job, "FailureTarget", "Failed")
     if failed:
-        deadline = failed.get("reason") == "DeadlineExceeded"
-        category = Category.DEADLINE if deadline else Category.UNKNOWN
-        return Reading(ended=category, detail=str(failed.get("message") or ""))
-    complete = _condition(status, "Complete")
+        since = parse_time(failed.get("lastTransitionTime"))
+        said = str(failed.get("message") or "")
+        detail = said if pods else f"Its pod has vanished. {said}"
+        speaking = [pod for pod in pods if pod.agent_speaks]
+        if speaking:
+            return _after_last_words(speaking[0], since, Category.UNKNOWN, detail, grace)
+        return Reading(ended=Category.UNKNOWN, detail=detail.strip())
+    complete = _condition(job, "Complete")
     if complete:
         since = parse_time(complete.get("lastTransitionTime")) or now
         late = now - since > timedelta(seconds=grace.reported)
-        return _waits(late, Category.NO_VERDICT, "the Job is complete without a report")
+        return waits(late, Category.NO_VERDICT, "The Job is complete without a report.")
     if pods or job.get("spec", {}).get("suspend"):
         return RUNS
-    return _without_pod(job, events, now, grace)
+    return _without_pod(job, events, now, grace, known)
 
 
-def _without_pod(job: Json, events: Sequence[Json], now: datetime, grace: Grace) -> Reading:
+def _without_pod(
+    job: Json, events: Sequence[Json], now: datetime, grace: Grace, known: Known
+) -> Reading:
+    limit = timedelta(seconds=grace.no_pod)
+    if known.pod_missing_since:
+        late = now - known.pod_missing_since > limit
+        return waits(late, Category.UNKNOWN, "Its pod has vanished.")
     refusals = [event for event in events if event.get("reason") == "FailedCreate"]
-    message = str(refusals[-1].get("message") or "") if refusals else "no pod yet"
-    since = parse_time(job.get("status", {}).get("startTime")) or now
-    late = now - since > timedelta(seconds=grace.no_pod)
+    refusals.sort(key=lambda event: last_seen(event) or now)
+    message = str(refusals[-1].get("message") or "") if refusals else "no pod was made for it yet"
+    since = parse_time((job.get("status") or {}).get("startTime")) or known.placed_at or now
     category = Category.QUOTA if "exceeded quota" in message else Category.POD_REFUSED
-    return _waits(late, category, message)
+    return waits(now - since > limit, category, message)
 
 
-def _containers(pod: Json) -> Iterator[Json]:
-    status = pod.get("status", {})
-    yield from status.get("initContainerStatuses") or []
-    yield from status.get("containerStatuses") or []
+def had_pod(job: Json) -> bool:
+    """Whether the Job's own status knows of a pod, be it there or not."""
+    status = job.get("status") or {}
+    uncounted = status.get("uncountedTerminatedPods") or {}
+    counted = any(status.get(name) for name in ("active", "ready", "failed", "succeeded"))
+    return counted or bool(status.get("terminating")) or any(uncounted.values())
 
 
-def _condition(status: Json, kind: str) -> Json | None:
-    """The condition of this type; one that is False counts for PodScheduled alone."""
-    for condition in status.get("conditions") or []:
-        if condition.get("type") == kind and (
-            condition.get("status") == "True" or kind == "PodScheduled"
-        ):
-            found: Json = condition
-            return found
+def _condition(job: Json, *kinds: str, reason: str = "") -> Json | None:
+    found: Json
+    for found in (job.get("status") or {}).get("conditions") or []:
+        if found.get("type") in kinds and found.get("status") == "True":
+            return found if reason in ("", found.get("reason")) else None
     return None
-
-
-def _pod_began(pod: Json, now: datetime) -> datetime:
-    status, metadata = pod.get("status", {}), pod.get("metadata", {})
-    return (
-        parse_time(status.get("startTime")) or parse_time(metadata.get("creationTimestamp")) or now
-    )
-
-
-def parse_time(text: Any) -> datetime | None:
-    """RFC 3339, as Kubernetes writes it."""
-    try:
-        return datetime.fromisoformat(str(text).replace("Z", "+00:00")) if text else None
-    except ValueError:
-        return None

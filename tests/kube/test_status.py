@@ -1,115 +1,72 @@
 """What a Job and its pods show is read as one cause, and waiting gets its grace."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from dispatch.outcomes import Category
-from kube.causes import builder_end, pull_end
-from kube.status import RUNS, Grace, read
+from kube.reading import RUNS, Grace, Known, Reading
+from kube.status import had_pod, read
+from tests.kube.pods import (
+    NOW,
+    agentless,
+    ago,
+    condition,
+    container,
+    event,
+    job,
+    job_event,
+    pod,
+    running,
+    terminated,
+    without_node,
+)
 
-NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 GRACE = Grace()
-JOB = {"spec": {"suspend": False}, "status": {"startTime": "2026-01-01T11:59:50Z"}}
 
 Json = dict[str, Any]
 
 
-def ago(seconds: float) -> str:
-    return (NOW - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+def reading(
+    *pods: Json, of: Json | None = None, events: tuple[Json, ...] = (), **known: Any
+) -> Reading:
+    return read(of or job(), pods, events, NOW, GRACE, Known(**known))
 
 
-def pod(*, age: float = 5, conditions: list[Json] | None = None, **status: Any) -> Json:
-    began = {"startTime": ago(age), "conditions": conditions or []}
-    return {"metadata": {"name": "p"}, "status": began | status}
-
-
-def container(name: str, **state: Any) -> Json:
-    return {"name": name, "state": state, "restartCount": 0}
-
-
-def ended(pods: list[Json], job: Json = JOB, events: list[Json] | None = None) -> Category | None:
-    return read(job, pods, events or [], NOW, GRACE).ended
-
-
-def init(name: str, **state: Any) -> Json:
-    return pod(initContainerStatuses=[container(name, **state)])
+def ended(*pods: Json, **more: Any) -> Category | None:
+    return reading(*pods, **more).ended
 
 
 def test_a_pod_that_runs_says_nothing() -> None:
-    running = pod(containerStatuses=[container("test", running={"startedAt": ago(1)})])
-    assert read(JOB, [running], [], NOW, GRACE) == RUNS
+    assert reading(pod(phase="Running")) == RUNS
+
+
+def test_nothing_that_is_read_is_ever_a_pass() -> None:
+    over = pod(container("test", **terminated(0)), phase="Succeeded")
+    assert ended(over) is None
+    assert ended(agentless(over)) is None
+
+
+# Disruptions ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "message,category",
+    "reason,message,category",
     [
-        ("INFO x\nerror building image: failed to execute command: exit 1", "build_failed"),
-        ("error: parsing dockerfile: unknown instruction", "build_failed"),
-        ("error checking push permissions -- make sure", "registry_push"),
-        ("error building image: MANIFEST_UNKNOWN: manifest unknown", "base_image_not_found"),
-        ("", "unknown"),
+        ("Evicted", "The node was low on resource: memory.", "evicted"),
+        ("Evicted", "Pod ephemeral local storage usage exceeds the total limit", "disk_full"),
+        ("NodeLost", "", "node_lost"),
+        ("NodeShutdown", "Pod was rejected as the node is shutting down.", "node_lost"),
+        ("OutOfcpu", "Node didn't have enough resource: cpu", "unschedulable"),
+        ("NodeAffinity", "Predicate NodeAffinity failed", "unschedulable"),
+        ("UnexpectedAdmissionError", "Allocate failed", "config_error"),
+        ("Preempting", "Preempted in order to admit critical pod", "preempted"),
     ],
 )
-def test_a_builder_is_read_by_its_last_line(message: str, category: str) -> None:
-    failed = init("kaniko", terminated={"exitCode": 1, "message": message})
-    assert ended([failed]) == category
-    assert builder_end(message)[0] == category
-
-
-@pytest.mark.parametrize("code", [137, 255, 0])
-@pytest.mark.parametrize("name,category", [("kaniko", "build_oom"), ("test", "test_oom")])
-def test_out_of_memory_is_told_by_its_reason_at_any_exit_code(
-    name: str, category: str, code: int
-) -> None:
-    killed = container(name, terminated={"exitCode": code, "reason": "OOMKilled"})
-    field = "initContainerStatuses" if name == "kaniko" else "containerStatuses"
-    statuses: Json = {field: [killed]}
-    assert ended([pod(**statuses)]) == category
-
-
-@pytest.mark.parametrize(
-    "message,category",
-    [
-        ("rpc error: x: not found", "image_pull_not_found"),
-        ("insufficient_scope: authorization failed", "image_pull_auth"),
-        ("unexpected status: 401 Unauthorized", "image_pull_auth"),
-        ("dial tcp: lookup registry: no such host", "image_pull_network"),
-    ],
-)
-def test_a_pull_has_a_minute_and_then_its_own_cause(message: str, category: str) -> None:
-    waiting = [container("test", waiting={"reason": "ErrImagePull", "message": message})]
-    young = read(JOB, [pod(age=59, containerStatuses=waiting)], [], NOW, GRACE)
-    assert young.ended is None and message in young.pending
-    assert ended([pod(age=61, containerStatuses=waiting)]) == category
-    assert pull_end(message) == category
-
-
-def test_a_customers_image_that_is_not_found_is_the_customers() -> None:
-    waiting = [
-        container("redis", waiting={"reason": "ImagePullBackOff", "message": "x: not found"})
-    ]
-    assert ended([pod(age=61, initContainerStatuses=waiting)]) == Category.SERVICE_FAILED
-
-
-def test_a_service_that_keeps_crashing_is_named() -> None:
-    crashing = container("postgres", waiting={"reason": "CrashLoopBackOff"})
-    crashing |= {"restartCount": 3, "lastState": {"terminated": {"exitCode": 1}}}
-    reading = read(JOB, [pod(initContainerStatuses=[crashing])], [], NOW, GRACE)
-    assert reading.ended == Category.SERVICE_FAILED and "postgres" in reading.detail
-
-
-@pytest.mark.parametrize(
-    "status,category",
-    [
-        ({"reason": "Evicted", "message": "The node was low on memory"}, "evicted"),
-        ({"reason": "Evicted", "message": "ephemeral local storage usage exceeds"}, "disk_full"),
-        ({"reason": "NodeLost"}, "node_lost"),
-    ],
-)
-def test_a_pod_that_was_taken_away_says_by_whom(status: Json, category: str) -> None:
-    assert ended([pod(**status)]) == category
+def test_a_pod_that_a_node_does_not_keep_says_why(reason: str, message: str, category: str) -> None:
+    found = reading(pod(phase="Failed", reason=reason, message=message))
+    assert (found.ended, message in found.detail) == (category, True)
 
 
 @pytest.mark.parametrize(
@@ -117,21 +74,90 @@ def test_a_pod_that_was_taken_away_says_by_whom(status: Json, category: str) -> 
     [
         ("PreemptionByScheduler", "preempted"),
         ("EvictionByEvictionAPI", "evicted"),
-        ("DeletionByTaintManager", "node_lost"),
+        ("TerminationByKubelet", "evicted"),
     ],
 )
-def test_a_disruption_is_read_from_its_condition(reason: str, category: str) -> None:
-    condition = {"type": "DisruptionTarget", "status": "True", "reason": reason}
-    assert ended([pod(conditions=[condition])]) == category
+def test_a_disruption_waits_for_what_the_agent_may_have_under_way(
+    reason: str, category: str
+) -> None:
+    def disrupted(seconds: float) -> Json:
+        return pod(conditions=(condition("DisruptionTarget", reason=reason, at=seconds),))
+
+    assert ended(disrupted(29)) is None
+    assert reading(disrupted(29)).pending
+    assert ended(disrupted(31)) == category
+    assert ended(agentless(disrupted(1))) == category
 
 
-def test_waiting_for_room_has_its_grace() -> None:
-    def waiting(seconds: float) -> Json:
-        condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
-        return pod(conditions=[{**condition, "lastTransitionTime": ago(seconds)}])
+@pytest.mark.parametrize("reason", ["DeletionByTaintManager", "DeletionByPodGC"])
+def test_a_lost_node_has_had_its_time(reason: str) -> None:
+    lost = condition("DisruptionTarget", reason=reason)
+    assert ended(pod(conditions=(lost,))) == Category.NODE_LOST
 
-    assert ended([waiting(299)]) is None
-    assert ended([waiting(301)]) == Category.UNSCHEDULABLE
+
+def test_a_pod_that_somebody_deletes_has_the_grace_that_it_was_given() -> None:
+    def deleted(seconds: float) -> Json:
+        return pod(metadata={"deletionTimestamp": ago(seconds)})
+
+    assert ended(deleted(-1)) is None
+    assert ended(deleted(1)) == Category.UNKNOWN
+    assert ended(agentless(deleted(-20))) == Category.UNKNOWN
+
+
+def test_containers_that_end_with_a_deleted_pod_are_not_the_cause() -> None:
+    killed = container("kaniko", **terminated(143, message="failed to execute command: exit 143"))
+    assert ended(agentless(pod(killed, metadata={"deletionTimestamp": ago(1)}))) == "unknown"
+
+
+# Room and set-up ------------------------------------------------------------------------------
+
+
+def unschedulable(seconds: float) -> Json:
+    text = "0/3 nodes are available: 3 Insufficient cpu."
+    refusal = condition(
+        "PodScheduled", value="False", at=seconds, reason="Unschedulable", message=text
+    )
+    return without_node(refusal, age=seconds)
+
+
+def test_waiting_for_room_has_its_grace_and_says_what_is_missing() -> None:
+    young = reading(unschedulable(299))
+    assert young.ended is None and "Insufficient cpu" in young.pending
+    assert ended(unschedulable(301)) == Category.UNSCHEDULABLE
+
+
+@pytest.mark.parametrize("asked,category", [(500, None), (601, "unschedulable")])
+def test_waiting_for_the_autoscaler_is_not_being_stuck(asked: float, category: str | None) -> None:
+    text = "pod triggered scale-up: [{workers 2->3 (max: 10)}]"
+    told = event("TriggeredScaleUp", text, last=asked)
+    found = reading(unschedulable(700), events=(told,))
+    assert found.ended == category
+
+
+def test_an_autoscaler_that_does_not_help_changes_nothing() -> None:
+    told = event("NotTriggerScaleUp", "pod didn't trigger scale-up: 1 max node group size reached")
+    assert ended(unschedulable(301), events=(told,)) == Category.UNSCHEDULABLE
+
+
+def test_a_scheduler_that_says_nothing_is_waited_for_as_long() -> None:
+    assert ended(without_node(age=299)) is None
+    assert ended(without_node(age=301)) == Category.UNSCHEDULABLE
+
+
+@pytest.mark.parametrize("seconds,category", [(119, None), (121, "config_error")])
+def test_a_node_that_cannot_set_the_pod_up_is_told_by_its_events(
+    seconds: float, category: str | None
+) -> None:
+    not_yet = condition("PodReadyToStartContainers", value="False", at=seconds)
+    fresh = pod(container("tools", waiting={"reason": "PodInitializing"}), age=seconds)
+    fresh["status"]["conditions"] = [condition("PodScheduled", at=seconds), not_yet]
+    told = event("FailedMount", 'MountVolume.SetUp failed: secret "task-1-a1" not found')
+    found = reading(fresh, events=(told,))
+    assert found.ended == category
+    assert "not found" in (found.detail or found.pending)
+
+
+# The Job --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -141,35 +167,92 @@ def test_waiting_for_room_has_its_grace() -> None:
         ("violates PodSecurity baseline", "pod_refused"),
     ],
 )
-def test_a_job_without_a_pod_is_explained_by_its_events(message: str, category: str) -> None:
-    event = {"reason": "FailedCreate", "message": message}
-    young = {"spec": {}, "status": {"startTime": ago(29)}}
-    old = {"spec": {}, "status": {"startTime": ago(31)}}
-    assert ended([], young, [event]) is None
-    assert ended([], old, [event]) == category
+def test_a_job_without_a_pod_is_explained_by_its_last_event(message: str, category: str) -> None:
+    events = (job_event("FailedCreate", message, 3), job_event("FailedCreate", "Timeout", 20))
+    assert ended(of=job(started=29), events=events) is None
+    found = reading(of=job(started=31), events=events)
+    assert (found.ended, found.detail) == (category, message)
+
+
+def test_a_job_that_no_controller_looks_at_does_not_wait_for_ever() -> None:
+    ignored = job()
+    ignored["status"] = {}
+    known = {"placed_at": NOW - timedelta(seconds=31)}
+    assert ended(of=ignored, **known) == Category.POD_REFUSED
+
+
+@pytest.mark.parametrize("seconds,category", [(29, None), (31, "unknown")])
+def test_a_pod_that_vanished_is_waited_for_and_then_given_up(
+    seconds: float, category: str | None
+) -> None:
+    since = NOW - timedelta(seconds=seconds)
+    found = reading(of=job(started=5000, active=1), pod_missing_since=since)
+    assert found.ended == category
+    assert "vanished" in found.detail + found.pending
+
+
+def test_a_failed_job_without_its_pod_says_that_it_vanished() -> None:
+    failed = condition("FailureTarget", reason="BackoffLimitExceeded", message="Job has failed")
+    found = reading(of=job(failed, failed=1))
+    assert found.ended == Category.UNKNOWN and "vanished" in found.detail
+
+
+def test_a_failed_job_whose_agent_still_speaks_is_given_the_time_to() -> None:
+    def failed(seconds: float) -> Json:
+        return job(condition("FailureTarget", reason="BackoffLimitExceeded", at=seconds))
+
+    assert ended(pod(phase="Running"), of=failed(29)) is None
+    assert ended(pod(phase="Running"), of=failed(31)) == Category.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "status,known",
+    [
+        ({"active": 1}, True),
+        ({"failed": 1}, True),
+        ({"terminating": 1}, True),
+        ({"uncountedTerminatedPods": {"failed": ["x"]}}, True),
+        ({"uncountedTerminatedPods": {}, "ready": 0, "terminating": 0}, False),
+        ({}, False),
+    ],
+)
+def test_a_jobs_status_tells_whether_there_was_a_pod(status: Json, known: bool) -> None:
+    assert had_pod(job(**status)) == known
 
 
 def test_a_suspended_job_waits_for_nothing() -> None:
-    assert read({"spec": {"suspend": True}, "status": {}}, [], [], NOW, GRACE) == RUNS
+    suspended = job()
+    suspended["spec"]["suspend"] = True
+    assert reading(of=suspended) == RUNS
 
 
-def test_the_jobs_deadline_is_told_at_once() -> None:
-    target = {"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded"}
-    job = {"spec": {}, "status": {"conditions": [target]}}
-    assert ended([], job) == Category.DEADLINE
+def test_the_jobs_deadline_is_told_at_once_and_before_what_it_does_to_the_pod() -> None:
+    target = condition("FailureTarget", reason="DeadlineExceeded")
+    killed = pod(container("test", **terminated(143)), metadata={"deletionTimestamp": ago(1)})
+    assert ended(of=job(target)) == Category.DEADLINE
+    assert ended(killed, of=job(target)) == Category.DEADLINE
 
 
 def test_a_complete_job_without_a_report_is_no_verdict_after_a_while() -> None:
     def complete(seconds: float) -> Json:
-        condition = {"type": "Complete", "status": "True", "lastTransitionTime": ago(seconds)}
-        return {"spec": {}, "status": {"conditions": [condition]}}
+        return job(condition("Complete", at=seconds))
 
-    assert ended([pod()], complete(29)) is None
-    assert ended([pod()], complete(31)) == Category.NO_VERDICT
+    over = agentless(pod(container("test", **terminated(0, at=40)), phase="Succeeded"))
+    assert ended(over, of=complete(29)) is None
+    assert ended(over, of=complete(31)) == Category.NO_VERDICT
 
 
-def test_nothing_that_is_read_is_ever_a_pass() -> None:
-    succeeded = pod(
-        phase="Succeeded", containerStatuses=[container("test", terminated={"exitCode": 0})]
-    )
-    assert ended([succeeded]) is None
+def test_a_sidecar_that_ends_with_its_pod_is_no_failure() -> None:
+    services = [container(name, **terminated(143)) for name in ("db", "redis")]
+    over = pod(*services, container("test", **terminated(0)), phase="Succeeded")
+    assert ended(agentless(over)) is None
+
+
+def test_a_pod_without_a_status_yet_waits() -> None:
+    bare = {"metadata": {"name": "p", "uid": "u", "creationTimestamp": ago(1)}, "spec": {}}
+    assert reading(bare).ended is None
+
+
+def test_running_again_after_a_restart_is_running() -> None:
+    again = container("redis", restarts=5, last=terminated(1)["terminated"], **running(1))
+    assert reading(pod(again, container("test", **running(1)))).ended is None
