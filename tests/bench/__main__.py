@@ -20,7 +20,7 @@ from tests.postgres import PostgresError, throwaway_postgres
 
 # What is over is over when it is committed: the server notes when that was.
 COMMIT_TIMES = {"track_commit_timestamp": "on"}
-NAMES = ("create", "place", "poll", "assign")
+NAMES = ("create", "place", "poll", "assign", "job", "accept", "reconcile", "burst")
 
 
 def main() -> int:

@@ -14,6 +14,12 @@ class Scale:
     poll_rounds: int
     poll_requests: int
     assignments: int
+    job_rounds: int
+    job_count: int
+    reconcile_rounds: int
+    live: int
+    accepted: int
+    burst: int
 
 
 FULL = Scale(
@@ -26,6 +32,12 @@ FULL = Scale(
     poll_rounds=20,
     poll_requests=500,
     assignments=600,
+    job_rounds=20,
+    job_count=20,
+    reconcile_rounds=12,
+    live=500,
+    accepted=400,
+    burst=500,
 )
 QUICK = Scale(
     create_rounds=6,
@@ -37,4 +49,10 @@ QUICK = Scale(
     poll_rounds=6,
     poll_requests=300,
     assignments=300,
+    job_rounds=6,
+    job_count=12,
+    reconcile_rounds=6,
+    live=500,
+    accepted=100,
+    burst=150,
 )

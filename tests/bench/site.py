@@ -28,6 +28,7 @@ QUIET = {
     "SWITCHYARD_SECRET_KEY": "only-for-benchmarks",
     "SWITCHYARD_SECURE_COOKIES": "false",
     "SWITCHYARD_LOG_LEVEL": "WARNING",
+    "SWITCHYARD_BACKENDS": "droplets",
     "SWITCHYARD_WORKER_SILENCE_SECONDS": "3600",
     "SWITCHYARD_DIGITALOCEAN_ENDPOINT": "http://127.0.0.1:9/v2/",
     "SWITCHYARD_DIGITALOCEAN_TOKEN": "none",
@@ -62,7 +63,7 @@ class Site:
     """One database of the server, and the processes that work on it."""
 
     def __init__(self, server_url: str, database: str, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self.database_url = f"{server_url.rpartition('/')[0]}/{database}"
 
     def connect(self) -> None:
@@ -75,10 +76,12 @@ class Site:
         return {**kept, **QUIET, "DATABASE_URL": self.database_url, **settings}
 
     @contextmanager
-    def web(self) -> Iterator[Web]:
+    def web(self, **settings: str) -> Iterator[Web]:
         port = free_port()
         bind = ("--bind", f"127.0.0.1:{port}")
-        process = self._process("web", "-m", "gunicorn", "controlplane.wsgi", *WEB, *bind)
+        process = self._process(
+            "web", "-m", "gunicorn", "controlplane.wsgi", *WEB, *bind, **settings
+        )
         with _running(process):
             url = f"http://127.0.0.1:{port}/readyz"
             process.wait_ready(lambda: answers(url), SECONDS_TO_START)
@@ -105,7 +108,7 @@ class Site:
             placer.stop()
 
     def _process(self, name: str, *arguments: str, **settings: str) -> Process:
-        log = self._folder / f"{name}.log"
+        log = self.folder / f"{name}.log"
         return Process(name, [sys.executable, *arguments], self.environment(**settings), ROOT, log)
 
 

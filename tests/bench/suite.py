@@ -6,7 +6,16 @@ from pathlib import Path
 from django.core.management import call_command
 from django.db import connection
 
-from tests.bench import assigning, creating, placing, polling
+from tests.bench import (
+    accepting,
+    assigning,
+    bursting,
+    creating,
+    making,
+    placing,
+    polling,
+    reconciling,
+)
 from tests.bench.progress import Progress
 from tests.bench.results import Result
 from tests.bench.scale import Scale
@@ -33,6 +42,10 @@ class Suite:
             "place": placing.measure,
             "poll": polling.measure,
             "assign": assigning.measure,
+            "job": making.measure,
+            "accept": accepting.measure,
+            "reconcile": reconciling.measure,
+            "burst": bursting.measure,
         }
         return measures[name](self._site, self._scale, self._progress)
 
