@@ -22,6 +22,7 @@ from dispatch.models import TaskSecret
 logger = logging.getLogger(__name__)
 
 MASK = b"[REDACTED]"
+FORGOTTEN = b"[withheld: the secrets that must not be shown are deleted with their Task]\n"
 WITHHELD = b"[withheld: no configured encryption key fits the secrets that must not be shown]\n"
 SHORTEST_SECRET = 4
 SHORTEST_ENCODED = 6
@@ -92,10 +93,17 @@ class Redactor:
 
 
 class Withholding(Redactor):
-    """Lets nothing through: what the secrets are cannot be read."""
+    """Lets nothing through: what the secrets are is not known any more."""
+
+    def __init__(self, why: bytes) -> None:
+        super().__init__()
+        self._why = why
 
     def clean(self, data: bytes) -> bytes:
-        return WITHHELD if data else data
+        return self._why if data else data
+
+    def clean_line_end(self, data: bytes) -> bytes:
+        return self.clean(data)
 
 
 def _credentials(data: bytes, *, whole: bool = False) -> Iterator[tuple[int, int]]:
@@ -220,5 +228,5 @@ def _make(task_id: UUID, more: tuple[str, ...]) -> Redactor:
         values = encryption.decrypt_mapping(secret.ciphertext).values() if secret else ()
     except InvalidToken:
         logger.error("No encryption key fits the secrets of a Task", extra={"task": str(task_id)})
-        return Withholding()
+        return Withholding(WITHHELD)
     return Redactor([*map(str, values), *more])

@@ -69,6 +69,8 @@ SHARD_EMPTY = "shard_empty"
 # In the order in which they rule, should an agent say more than one.
 SPOKEN_ENDS: dict[str, Category] = {
     "timed_out": Category.TIMEOUT,
+    "test_oom": Category.TEST_OOM,
+    "build_oom": Category.BUILD_OOM,
     "clone_failed": Category.NO_VERDICT,
     "build_failed": Category.BUILD_FAILED,
     "pre_script_failed": Category.PRE_SCRIPT_FAILED,

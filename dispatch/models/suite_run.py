@@ -1,6 +1,12 @@
-from django.db import models
+from typing import TYPE_CHECKING
 
+from django.db import models, transaction
+
+from dispatch import wake
 from dispatch.ids import new_id
+
+if TYPE_CHECKING:
+    from dispatch.models.assignment import Assignment
 
 
 class SuiteRun(models.Model):
@@ -51,3 +57,20 @@ class SuiteRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account}/{self.suite_run_id}"
+
+    def count_examples(self, count: int, assignment: "Assignment") -> None:
+        """Keep how many examples the whole suite has, as an agent says. Each shard tells the
+        same number: Rails hears of it once."""
+        from dispatch.models.webhook import Webhook
+
+        others = SuiteRun.objects.filter(pk=self.pk).exclude(dry_run_example_count=count)
+        with transaction.atomic():
+            if not others.update(dry_run_example_count=count):
+                return
+            Webhook.enqueue(
+                assignment.task_id,
+                "suite_run.updated",
+                assignment_id=assignment.pk,
+                facts={"dry_run_example_count": count},
+            )
+        wake.send("webhooks")

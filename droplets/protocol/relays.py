@@ -3,12 +3,11 @@ examples of a suite."""
 
 from functools import wraps
 
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from dispatch import github, wake
-from dispatch.models import Assignment, SuiteRun, Webhook
-from dispatch.reporting import LARGEST_COUNT
+from dispatch import github
+from dispatch.models import Assignment
+from dispatch.results import LARGEST_COUNT
 from droplets.models import Worker
 from droplets.protocol.answers import Refusal, View, answered, plain
 from droplets.protocol.callers import caller, current_assignment
@@ -51,7 +50,7 @@ def test_suite_runs(request: HttpRequest, suite_run_id: str) -> HttpResponse:
     found = fields(request)
     if "dry_run_example_count" in found:
         suite_run.dry_run_example_count = _count(found["dry_run_example_count"])
-        _store_count(assignment, suite_run.dry_run_example_count)
+        suite_run.count_examples(suite_run.dry_run_example_count, assignment)
     count = suite_run.dry_run_example_count
     return JsonResponse({"id": suite_run_id, "dry_run_example_count": count})
 
@@ -70,17 +69,3 @@ def _count(value: object) -> int:
     if text.isascii() and text.isdigit() and len(text) < 11 and int(text) <= LARGEST_COUNT:
         return int(text)
     raise Refusal(422, "dry_run_example_count: give a whole number from 0 to 2147483647.")
-
-
-def _store_count(assignment: Assignment, count: int) -> None:
-    """Each shard tells the number of the whole suite: Rails hears of it once."""
-    suite_runs = SuiteRun.objects.filter(pk=assignment.task.suite_run_id)
-    with transaction.atomic():
-        if suite_runs.exclude(dry_run_example_count=count).update(dry_run_example_count=count):
-            Webhook.enqueue(
-                assignment.task_id,
-                "suite_run.updated",
-                assignment_id=assignment.pk,
-                facts={"dry_run_example_count": count},
-            )
-            wake.send("webhooks")

@@ -18,7 +18,7 @@ NOTHING = Redactor()
 
 def append(assignment: Assignment, data: bytes, **more: Any) -> bytes:
     more.setdefault("redactor", NOTHING)
-    return reporting.append_log(assignment.pk, "system", data, **more)
+    return reporting.append_log(assignment.pk, "system", data, **more).stored
 
 
 def stored(assignment: Assignment) -> bytes:

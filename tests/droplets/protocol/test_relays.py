@@ -12,8 +12,8 @@ from dispatch import github
 from dispatch.models import Assignment, SuiteRun, Webhook
 from dispatch.outcomes import Category
 from tests.droplets.protocol.agent import Agent, running
-from tests.droplets.protocol.rails import TOKEN, Rails, served
 from tests.factories import make_client, make_suite_run
+from tests.rails import TOKEN, Rails, served
 
 pytestmark = pytest.mark.django_db
 

@@ -25,9 +25,9 @@ from droplets.models import Worker, WorkerState
 from sandbox.stack.process import Process, answers
 from tests.droplets.factories import make_worker
 from tests.droplets.protocol.agent import rspec
-from tests.droplets.protocol.rails import TOKEN, served
 from tests.factories import make_assignment, make_suite_run
 from tests.ports import free_port
+from tests.rails import TOKEN, served
 from tests.waiting import wait_until
 
 SECONDS = 60.0
