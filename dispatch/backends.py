@@ -5,7 +5,7 @@ Backends are found by dotted path in the ordered `settings.BACKENDS`; each path 
 no loop.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -82,7 +82,8 @@ class Sighting:
     """What a backend sees of one open Assignment now.
 
     `holds`: it still holds something for it. `ended`: an outcome category when the backend
-    knows that this attempt is over without a verdict. `pending`: why it does not run yet.
+    knows that this attempt is over without a verdict, and `seen` what it saw then: JSON of a
+    bounded size, free of secrets, kept in the Task's story. `pending`: why it does not run yet.
     """
 
     assignment_id: UUID
@@ -90,6 +91,7 @@ class Sighting:
     ended: str | None = None
     detail: str = ""
     pending: str = ""
+    seen: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ next calls until it is taken away.
 
 from collections.abc import Iterable, Sequence
 from threading import Lock
+from typing import Any
 from uuid import UUID
 
 from dispatch.backends import (
@@ -28,6 +29,7 @@ class FakeBackend:
         self.held: dict[UUID, str] = {}
         self.ended: dict[UUID, str] = {}
         self.pending: dict[UUID, str] = {}
+        self.seen: dict[UUID, dict[str, Any]] = {}
         self.error: BackendError | None = None
         self.refusals: tuple[str, ...] = ()
         self._lock = Lock()
@@ -65,6 +67,7 @@ class FakeBackend:
             holds=holds,
             ended=self.ended.get(assignment_id),
             pending=self.pending.get(assignment_id, ""),
+            seen=self.seen.get(assignment_id, {}),
         )
 
     def capacity(self) -> Capacity:

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass, field
 
+# What this backend is called in the settings and in rows.
+BACKEND = "kubernetes"
 LONGEST = 63
 # Room for a number behind a name, and for what others put before it.
 LONGEST_STEM = 48

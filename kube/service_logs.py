@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from django.db import transaction
@@ -25,8 +25,10 @@ from kube.api import Cluster
 from kube.log_lines import NewLines
 from kube.manifest.job import ASSIGNMENT
 from kube.models import ServiceLog
-from kube.names import OURS, SEED
-from kube.worker import NAME, KubernetesWorker
+from kube.names import BACKEND, OURS, SEED
+
+if TYPE_CHECKING:
+    from kube.worker import KubernetesWorker
 
 Json = dict[str, Any]
 
@@ -58,31 +60,35 @@ class Source:
 
 def follow() -> None:
     """The loop's step."""
-    _follower.step(cast(KubernetesWorker, backends.get(NAME)))
+    _follower.step(cast("KubernetesWorker", backends.get(BACKEND)))
 
 
 class Follower:
-    """`_due` is when each is read again: those that waited longest come first, and so many in a
-    step as the share of our calls allows."""
+    """`_due` is when each is read again. Those that waited longest come first, and so many as our
+    share of the calls has grown to since the last step."""
 
     def __init__(self) -> None:
         self._due: dict[Source, float] = {}
+        self._last_step = 0.0
 
-    def step(self, worker: KubernetesWorker) -> None:
+    def step(self, worker: "KubernetesWorker") -> None:
         began, config = time.monotonic(), worker.config
         found = sources(worker.pods.all())
         self._due = {source: self._due.get(source, began) for source in found}
-        most = max(1, int(SHARE * config.calls_per_second * config.log_every))
-        due = sorted((at, key) for key, at in enumerate(self._due.values()) if at <= began)
-        every = list(self._due)
-        for source in [every[key] for _, key in due[:most]]:
+        passed = min(began - self._last_step, config.log_every)
+        self._last_step = began
+        most = max(1, int(SHARE * config.calls_per_second * passed))
+        due = sorted(
+            (key for key, at in self._due.items() if at <= began), key=self._due.__getitem__
+        )
+        for source in due[:most]:
             if time.monotonic() - began > STEP_SECONDS:
                 break
             self._due[source] = time.monotonic() + _pause(worker, source)
         _forget_released()
 
 
-def _pause(worker: KubernetesWorker, source: Source) -> float:
+def _pause(worker: "KubernetesWorker", source: Source) -> float:
     """Read once, and say in how many seconds to do so again."""
     try:
         more = read(worker.cluster, source)
@@ -94,13 +100,13 @@ def _pause(worker: KubernetesWorker, source: Source) -> float:
     return NEVER if source.ended else worker.config.log_every
 
 
-def read_to_the_end(worker: KubernetesWorker, pods: Iterable[Json]) -> None:
+def read_to_the_end(cluster: Cluster, pods: Iterable[Json]) -> None:
     """The last read, before a Job is deleted: within a bounded time, and whatever does not answer
     now is not read any more."""
     ends_at = time.monotonic() + STEP_SECONDS
     for source in sources(pods):
         try:
-            while time.monotonic() < ends_at and read(worker.cluster, source, last=True):
+            while time.monotonic() < ends_at and read(cluster, source, last=True):
                 pass
         except BackendError as error:
             logger.info("The last of a service's log is lost: %s", error)
@@ -111,7 +117,7 @@ def sources(pods: Iterable[Json]) -> list[Source]:
     open."""
     of_pods = {pod["metadata"]["uid"]: pod for pod in pods}
     labels = {uid: _label(pod, ASSIGNMENT) for uid, pod in of_pods.items()}
-    rows = Assignment.objects.filter(backend=NAME, released_at=None)
+    rows = Assignment.objects.filter(backend=BACKEND, released_at=None)
     open_ones = {str(row.pk): row for row in rows.filter(pk__in=_ids(labels.values()))}
     return [
         source

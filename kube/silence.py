@@ -13,8 +13,7 @@ from dispatch.hearing import Hearing, agents_reach_us
 from dispatch.models import Assignment
 from dispatch.outcomes import Category
 from kube.config import config
-
-NAME = "kubernetes"
+from kube.names import BACKEND
 
 
 class Watch:
@@ -36,7 +35,7 @@ class Watch:
 
 def _speaking() -> "QuerySet[Assignment]":
     """The live ones whose agent makes itself heard."""
-    return Assignment.objects.filter(backend=NAME, closed_at=None, claimed_at__isnull=False)
+    return Assignment.objects.filter(backend=BACKEND, closed_at=None, claimed_at__isnull=False)
 
 
 def _can_be_heard(lately: datetime) -> bool:

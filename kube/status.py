@@ -178,6 +178,8 @@ def _read_job(
         since = parse_time(complete.get("lastTransitionTime")) or now
         late = now - since > timedelta(seconds=grace.reported)
         return waits(late, Category.NO_VERDICT, "The Job is complete without a report.")
+    if job["metadata"].get("deletionTimestamp") and not pods:
+        return Reading(ended=Category.UNKNOWN, detail="Its Job is being deleted by somebody else.")
     if pods or job.get("spec", {}).get("suspend"):
         return RUNS
     return _without_pod(job, events, now, grace, known)

@@ -5,8 +5,7 @@ more: a paused starter cannot bring a closed one to life. What an Assignment is 
 `<Job name>/<UID>`.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -22,26 +21,33 @@ from dispatch.backends import (
     Rejected,
     Sighting,
     TaskSpec,
+    Unavailable,
 )
 from dispatch.models import Assignment
 from dispatch.outcomes import Category
-from kube import checking
-from kube.api import AlreadyThere, Cluster, NotThere
+from kube import checking, service_logs
+from kube.api import AlreadyThere, Cluster, Conflict, NotThere
 from kube.config import Config
 from kube.eligibility import eligible
-from kube.manifest.job import ASSIGNMENT, Manifests, selector
+from kube.manifest.job import Manifests, selector
 from kube.manifest.request import job_name
+from kube.names import BACKEND
+from kube.observing import Observing, is_job_of
 from kube.requesting import manifests_of, with_rows
-from kube.status import RUNS, Reading, read
 from kube.view import View
 
 Json = dict[str, Any]
 
-NAME = "kubernetes"
+NAME = BACKEND
+DEPENDENTS = {"Secret": "secrets", "ConfigMap": "configmaps"}
 # What a Job says of itself when nothing of it runs any more.
 OVER = ("Complete", "Failed")
 # For a pod whose agent has finished, beyond its grace.
 SECONDS_TO_LEAVE = 15
+
+
+class _InTheWay(Exception):
+    """Something that an older Job has left behind has a name that is needed."""
 
 
 class KubernetesWorker:
@@ -56,6 +62,8 @@ class KubernetesWorker:
         )
         self.jobs = self._view("jobs")
         self.pods = self._view("pods")
+        self._observing = Observing(self.cluster, config, self.jobs, self.pods)
+        self._read_out: set[str] = set()
 
     def _view(self, kind: str) -> View:
         return View(
@@ -73,15 +81,18 @@ class KubernetesWorker:
         return eligible(spec)
 
     def start(self, assignment: Assignment) -> Placement:
+        """What an older Job of this name has left behind is cleared away, once; a conflict, as of
+        many creates with one quota, is tried again by the caller, a second later."""
         assignment = with_rows(assignment.pk)
         self._check_startable(assignment)
         wanted = manifests_of(assignment, self.config)
-        job = self._make_job(assignment, wanted)
-        uid = job["metadata"]["uid"]
-        if job["spec"].get("suspend"):
-            self._make_dependents(wanted, job)
-            self._release(assignment, job)
-        return Placement(external_id=f"{job['metadata']['name']}/{uid}")
+        try:
+            try:
+                return self._start(assignment, wanted)
+            except _InTheWay:
+                return self._start(assignment, wanted)
+        except (_InTheWay, Conflict, NotThere) as error:
+            raise NoCapacity(str(error)) from None
 
     def _check_startable(self, assignment: Assignment) -> None:
         """A start that was never recorded and is older than a Job's time to live may have run
@@ -94,32 +105,67 @@ class KubernetesWorker:
             assignment.close(Category.UNKNOWN, "Its start was never confirmed.")
             raise NoCapacity("its start was never confirmed")
 
+    def _start(self, assignment: Assignment, wanted: Manifests) -> Placement:
+        job = self._find_claimed(assignment) or self._make_job(assignment, wanted)
+        if job["spec"].get("suspend"):
+            self._make_dependents(wanted, job)
+            self._release(assignment, job)
+        return Placement(external_id="/".join(_name_and_uid(job)))
+
+    def _find_claimed(self, assignment: Assignment) -> Json | None:
+        """Whose agent has claimed has a Job, although we could not write that down: none is made a
+        second time."""
+        if assignment.claimed_at is None:
+            return None
+        try:
+            return self._existing_job(assignment)
+        except NotThere:
+            assignment.close(Category.UNKNOWN, "Its Job was deleted by somebody else.")
+            raise NoCapacity("its Job is gone") from None
+
     def _make_job(self, assignment: Assignment, wanted: Manifests) -> Json:
         assignment.note_start()
         try:
             answer = self.cluster.create("jobs", wanted.job)
         except AlreadyThere:
             return self._existing_job(assignment)
+        except NotThere as error:
+            raise Unavailable(f"The namespace does not exist: {error}") from None
         if answer.warnings:
             self.cluster.delete("jobs", *_name_and_uid(answer.body))
             raise Rejected(f"the cluster would refuse the pod: {'; '.join(answer.warnings)}")
         return answer.body
 
     def _existing_job(self, assignment: Assignment) -> Json:
+        """Raises NotThere."""
         name = job_name(assignment.task_id, assignment.number)
         job = self.cluster.get("jobs", name)
-        owner = job["metadata"].get("labels", {}).get(ASSIGNMENT)
-        if owner != str(assignment.pk):
+        if not is_job_of(job, assignment):
             raise Rejected(f"a Job named {name} is there and not ours: remove it")
+        if job["metadata"].get("deletionTimestamp"):
+            raise NoCapacity("its Job is being deleted")
         return job
 
     def _make_dependents(self, wanted: Manifests, job: Json) -> None:
+        """We may not read what is there, and what belongs to an older Job is about to go with it:
+        so nothing that is there is used."""
         for body in wanted.dependents(job["metadata"]["uid"]):
-            kind = "secrets" if body["kind"] == "Secret" else "configmaps"
             try:
-                self.cluster.create(kind, body)
-            except AlreadyThere:
-                continue
+                self.cluster.create(DEPENDENTS[body["kind"]], body)
+            except AlreadyThere as error:
+                self._withdraw(wanted, job)
+                raise _InTheWay(str(error)) from None
+
+    def _withdraw(self, wanted: Manifests, job: Json) -> None:
+        """Take a Job back that nobody has released, and what has the names of its dependents."""
+        name, uid = _name_and_uid(job)
+        now = self.cluster.get("jobs", name)
+        version = now["metadata"]["resourceVersion"]
+        suspended = now["metadata"]["uid"] == uid and now["spec"].get("suspend")
+        if not suspended or not self.cluster.delete("jobs", name, uid, version):
+            raise NoCapacity("somebody else goes on with its Job")
+        for body in wanted.dependents(uid):
+            self.cluster.delete_by_name(DEPENDENTS[body["kind"]], body["metadata"]["name"])
 
     def _release(self, assignment: Assignment, job: Json) -> None:
         """Let it run, unless the Assignment was closed meanwhile."""
@@ -140,46 +186,23 @@ class KubernetesWorker:
             job = self.cluster.get("jobs", name)
         except NotThere:
             return
-        if not _is_job_of(job, assignment) or _ends_by_itself(assignment, job):
+        if not is_job_of(job, assignment) or _ends_by_itself(assignment, job):
             return
+        self._read_logs_out(job)
         self.cluster.delete("jobs", *_name_and_uid(job))
+        self._read_out.discard(job["metadata"]["uid"])
+
+    def _read_logs_out(self, job: Json) -> None:
+        """What services said last goes with their pod. Tried once for each Job."""
+        name, uid = _name_and_uid(job)
+        if uid not in self._read_out:
+            self._read_out.add(uid)
+            labels = ((pod["metadata"].get("labels") or {}, pod) for pod in self.pods.all())
+            pods = [pod for found, pod in labels if found.get("job-name") == name]
+            service_logs.read_to_the_end(self.cluster, pods)
 
     def observe(self, assignments: Sequence[Assignment]) -> list[Sighting]:
-        self.jobs.refresh()
-        self.pods.refresh()
-        pods = _by_job(self.pods.all())
-        return [self._see(assignment, pods) for assignment in assignments]
-
-    def _see(self, assignment: Assignment, pods: Mapping[str, Sequence[Json]]) -> Sighting:
-        job = self.jobs.get(job_name(assignment.task_id, assignment.number))
-        reading = RUNS
-        if job is not None and assignment.live:
-            reading = self._read(job, pods.get(job["metadata"]["name"], ()))
-        if job is None or reading.ended:
-            job, reading = self._look_again(assignment)
-        return _sighting(assignment, job, reading)
-
-    def _look_again(self, assignment: Assignment) -> tuple[Json | None, Reading]:
-        """Nothing is concluded from a list or a watch alone."""
-        name = job_name(assignment.task_id, assignment.number)
-        try:
-            job = self.cluster.get("jobs", name)
-        except NotThere:
-            return None, RUNS
-        if not assignment.live:
-            return job, RUNS
-        pods = self.cluster.list("pods", labelSelector=f"job-name={name}")["items"]
-        return job, self._read(job, pods)
-
-    def _read(self, job: Json, pods: Sequence[Json]) -> Reading:
-        events = [] if pods else self._events(job["metadata"]["name"])
-        return read(job, pods, events, timezone.now(), self.config.grace)
-
-    def _events(self, name: str) -> list[Json]:
-        """Only a Job without a pod is asked about: its events say what keeps it from one."""
-        fields = f"involvedObject.kind=Job,involvedObject.name={name}"
-        found: list[Json] = self.cluster.list("events", fieldSelector=fields)["items"]
-        return found
+        return self._observing.observe(assignments)
 
     def capacity(self) -> Capacity:
         rows = Assignment.objects.filter(backend=NAME, released_at=None)
@@ -189,28 +212,6 @@ class KubernetesWorker:
 
     def check(self) -> Iterable[Finding]:
         return checking.findings(self.cluster, self.config)
-
-
-def _sighting(assignment: Assignment, job: Json | None, reading: Reading) -> Sighting:
-    if job is None or not _is_job_of(job, assignment):
-        gone = assignment.live and assignment.external_id is not None
-        ended = Category.UNKNOWN if gone else None
-        detail = "Its Job was deleted by somebody else." if gone else ""
-        return Sighting(assignment_id=assignment.pk, holds=False, ended=ended, detail=detail)
-    return Sighting(
-        assignment_id=assignment.pk,
-        holds=True,
-        ended=reading.ended,
-        detail=reading.detail,
-        pending=reading.pending,
-    )
-
-
-def _is_job_of(job: Json, assignment: Assignment) -> bool:
-    metadata = job["metadata"]
-    if metadata.get("labels", {}).get(ASSIGNMENT) != str(assignment.pk):
-        return False
-    return assignment.external_id in (None, f"{metadata['name']}/{metadata['uid']}")
 
 
 def _ends_by_itself(assignment: Assignment, job: Json) -> bool:
@@ -223,14 +224,6 @@ def _ends_by_itself(assignment: Assignment, job: Json) -> bool:
     grace = job["spec"]["template"]["spec"].get("terminationGracePeriodSeconds") or 0
     limit = timedelta(seconds=grace + SECONDS_TO_LEAVE)
     return timezone.now() - assignment.closed_at < limit
-
-
-def _by_job(pods: Iterable[Json]) -> dict[str, list[Json]]:
-    """Pods by the name of their Job."""
-    found: dict[str, list[Json]] = defaultdict(list)
-    for pod in pods:
-        found[pod["metadata"].get("labels", {}).get("job-name", "")].append(pod)
-    return found
 
 
 def _name_and_uid(job: Json) -> tuple[str, str]:

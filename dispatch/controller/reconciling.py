@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, transaction
 
 from dispatch import backends
 from dispatch.backends import Loop, Sighting, Unavailable
@@ -93,7 +93,7 @@ class Reconciling:
 def settle(assignment: Assignment, sighting: Sighting) -> bool:
     """Bring one row in line with what was seen; True where the backend has to be told to stop."""
     if assignment.live and sighting.ended:
-        assignment.close(sighting.ended, sighting.detail)
+        _end(assignment, sighting.ended, sighting)
     if assignment.live:
         if assignment.pending != sighting.pending:
             assignment.waits(sighting.pending)
@@ -101,6 +101,13 @@ def settle(assignment: Assignment, sighting: Sighting) -> bool:
     if not sighting.holds:
         assignment.release()
     return sighting.holds
+
+
+def _end(assignment: Assignment, category: str, sighting: Sighting) -> None:
+    """Close it, and keep what was seen before anything of it is taken away."""
+    with transaction.atomic():
+        if assignment.close(category, sighting.detail) and sighting.seen:
+            assignment.note("backend.ended", seen=sighting.seen)
 
 
 def _batches(rows: Iterable[Assignment]) -> Iterator[list[Assignment]]:

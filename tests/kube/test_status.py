@@ -220,6 +220,13 @@ def test_a_jobs_status_tells_whether_there_was_a_pod(status: Json, known: bool) 
     assert had_pod(job(**status)) == known
 
 
+def test_a_job_that_is_being_deleted_and_has_no_pod_any_more_is_over() -> None:
+    deleted = job(active=0)
+    deleted["metadata"]["deletionTimestamp"] = ago(1)
+    assert ended(of=deleted) == Category.UNKNOWN
+    assert ended(pod(phase="Running"), of=deleted) is None
+
+
 def test_a_suspended_job_waits_for_nothing() -> None:
     suspended = job()
     suspended["spec"]["suspend"] = True

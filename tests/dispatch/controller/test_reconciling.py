@@ -2,11 +2,11 @@
 
 import pytest
 
-from dispatch.backends import Unavailable
+from dispatch.backends import Sighting, Unavailable
 from dispatch.controller import health
-from dispatch.controller.reconciling import Reconciling
+from dispatch.controller.reconciling import Reconciling, settle
 from dispatch.fake import FakeBackend
-from dispatch.models import Assignment, BackendStatus, Task
+from dispatch.models import Assignment, BackendStatus, Task, TaskEvent
 from dispatch.outcomes import Category
 from tests.dispatch.controller.conftest import queued
 from tests.waiting import wait_until
@@ -61,6 +61,30 @@ def test_what_ended_over_there_without_a_verdict_is_closed_and_tried_again(
     assert Assignment.by_id(assignment.pk).category == Category.UNKNOWN
     assert Task.objects.get(pk=assignment.task_id).state == "queued"
     assert Assignment.objects.get(task=assignment.task, closed_at=None).number == 2
+
+
+def test_what_was_seen_at_the_end_is_kept_once_and_before_anything_is_stopped(
+    fake: FakeBackend,
+) -> None:
+    assignment = running(fake)
+    fake.ended[assignment.pk] = Category.EVICTED
+    fake.seen[assignment.pk] = {"events": [{"reason": "Evicted"}]}
+    reconcile()
+    reconcile()
+    events = TaskEvent.objects.filter(task_id=assignment.task_id, kind="backend.ended")
+    assert [event.detail for event in events] == [{"seen": {"events": [{"reason": "Evicted"}]}}]
+    assert events[0].assignment_id == assignment.pk
+
+
+def test_who_comes_too_late_keeps_nothing(fake: FakeBackend) -> None:
+    assignment = running(fake)
+    seen_before = Assignment.by_id(assignment.pk)
+    Assignment.by_id(assignment.pk).close(Category.PASSED)
+    late = Sighting(
+        assignment_id=assignment.pk, holds=True, ended=Category.EVICTED, seen={"events": []}
+    )
+    settle(seen_before, late)
+    assert not TaskEvent.objects.filter(kind="backend.ended").exists()
 
 
 def test_a_live_one_is_left_alone(fake: FakeBackend) -> None:

@@ -1,0 +1,192 @@
+"""What the cluster shows of Assignments: read from the views, and before anything is concluded read
+once more from the cluster itself.
+
+What is kept in memory only makes it patient, or sparing: without it the same ends are reached.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from dispatch.backends import Sighting
+from dispatch.models import Assignment
+from dispatch.outcomes import Category
+from dispatch.redaction import redactor_for
+from kube.api import Cluster, NotThere
+from kube.config import Config
+from kube.manifest.job import ASSIGNMENT
+from kube.manifest.request import job_name
+from kube.reading import RUNS, Known, Reading
+from kube.seen import what_was_seen
+from kube.status import had_pod, read
+from kube.view import View
+
+Json = dict[str, Any]
+Pods = Mapping[str, Sequence[Json]]
+
+# An end that a live read did not confirm is not asked for again before that.
+LOOK_AGAIN_SECONDS = 5.0
+# Events say why a Job has no pod; one list of them serves all Jobs, so often.
+EVENTS_SECONDS = 3.0
+DELETED = "Its Job was deleted by somebody else."
+
+
+class Observing:
+    """`_missing` is since when a Job's pod is missing, `_pods` the name of its last pod, `_denied`
+    what the last live read said; all by the Job's UID."""
+
+    def __init__(self, cluster: Cluster, config: Config, jobs: View, pods: View) -> None:
+        self.cluster, self.config = cluster, config
+        self.jobs, self.pods = jobs, pods
+        self._missing: dict[str, datetime] = {}
+        self._pods: dict[str, str] = {}
+        self._denied: dict[str, tuple[float, Reading]] = {}
+        self._refusals: Mapping[str, Sequence[Json]] = {}
+        self._refusals_at = float("-inf")
+
+    def observe(self, assignments: Sequence[Assignment]) -> list[Sighting]:
+        """Raises Unavailable."""
+        self.jobs.refresh()
+        self.pods.refresh()
+        self._forget()
+        pods = _by_job(self.pods.all())
+        return [self._see(assignment, pods) for assignment in assignments]
+
+    def _forget(self) -> None:
+        """What is kept is of the Jobs that there are."""
+        uids = {job["metadata"]["uid"] for job in self.jobs.all()}
+        for kept in (self._missing, self._pods, self._denied):
+            for uid in kept.keys() - uids:
+                kept.pop(uid, None)
+
+    def _see(self, assignment: Assignment, pods: Pods) -> Sighting:
+        name = job_name(assignment.task_id, assignment.number)
+        job = self.jobs.get(name)
+        if job is None or not is_job_of(job, assignment):
+            return self._look_again(assignment, name)
+        if not assignment.live:
+            return self._sighting(assignment, job, RUNS)
+        uid = job["metadata"]["uid"]
+        found = list(pods.get(name, ()))
+        self._note_pods(uid, found, had_pod(job) or assignment.claimed_at is not None)
+        events = [] if found or uid in self._missing else self._why_no_pod(name)
+        reading = self._read(assignment, job, found, events)
+        until, denied = self._denied.get(uid, (0.0, RUNS))
+        if reading.ended and time.monotonic() < until:
+            reading = denied
+        if reading.ended:
+            return self._look_again(assignment, name)
+        return self._sighting(assignment, job, reading)
+
+    def _look_again(self, assignment: Assignment, name: str) -> Sighting:
+        """Nothing is concluded from a list or a watch alone. Events tell more than states."""
+        try:
+            job = self.cluster.get("jobs", name)
+        except NotThere:
+            return self._sighting(assignment, None, RUNS)
+        if not assignment.live or not is_job_of(job, assignment):
+            return self._sighting(assignment, job, RUNS)
+        uid = job["metadata"]["uid"]
+        pods = self._live_pods(name, uid)
+        self._note_pods(uid, pods, had_pod(job) or assignment.claimed_at is not None)
+        events = self._events(job, pods)
+        reading = self._read(assignment, job, pods, events)
+        if reading.ended and _report_is_under_way(assignment, self.config.grace.reported):
+            reading = Reading(pending="The agent's report is being read.")
+        if not reading.ended:
+            self._denied[uid] = (time.monotonic() + LOOK_AGAIN_SECONDS, reading)
+            return self._sighting(assignment, job, reading)
+        clean = redactor_for(assignment.task_id).clean_text
+        seen = what_was_seen(job, pods, events, clean)
+        return self._sighting(assignment, job, reading, seen)
+
+    def _live_pods(self, name: str, uid: str) -> list[Json]:
+        """A list may leave out what there is: the pod that we knew is asked for by its name."""
+        pods: list[Json] = self.cluster.list("pods", labelSelector=f"job-name={name}")["items"]
+        if not pods and uid in self._pods:
+            try:
+                pods = [self.cluster.get("pods", self._pods[uid])]
+            except NotThere:
+                return []
+        return [pod for pod in pods if _owner(pod) in ("", uid)]
+
+    def _note_pods(self, uid: str, pods: Sequence[Json], had_one: bool) -> None:
+        if pods:
+            self._pods[uid] = pods[-1]["metadata"]["name"]
+            self._missing.pop(uid, None)
+        elif had_one or uid in self._pods:
+            self._missing.setdefault(uid, timezone.now())
+
+    def _read(
+        self, assignment: Assignment, job: Json, pods: Sequence[Json], events: Sequence[Json]
+    ) -> Reading:
+        missing = self._missing.get(job["metadata"]["uid"])
+        known = Known(placed_at=assignment.placed_at, pod_missing_since=missing)
+        return read(job, pods, events, timezone.now(), self.config.grace, known)
+
+    def _why_no_pod(self, name: str) -> Sequence[Json]:
+        if time.monotonic() - self._refusals_at > EVENTS_SECONDS:
+            fields = "involvedObject.kind=Job,reason=FailedCreate"
+            found = self.cluster.list("events", fieldSelector=fields)["items"]
+            of_jobs: dict[str, list[Json]] = defaultdict(list)
+            for event in found:
+                of_jobs[event["involvedObject"].get("name", "")].append(event)
+            self._refusals, self._refusals_at = of_jobs, time.monotonic()
+        return self._refusals.get(name, ())
+
+    def _events(self, job: Json, pods: Sequence[Json]) -> list[Json]:
+        """About the Job and its pods."""
+        found: list[Json] = []
+        for item in (job, *pods):
+            fields = f"involvedObject.uid={item['metadata']['uid']}"
+            found += self.cluster.list("events", fieldSelector=fields)["items"]
+        return found
+
+    def _sighting(
+        self, assignment: Assignment, job: Json | None, reading: Reading, seen: Json | None = None
+    ) -> Sighting:
+        if job is None or not is_job_of(job, assignment):
+            gone = assignment.live and assignment.external_id is not None
+            ended = Category.UNKNOWN if gone else None
+            detail = DELETED if gone else ""
+            return Sighting(assignment_id=assignment.pk, holds=False, ended=ended, detail=detail)
+        clean = redactor_for(assignment.task_id).clean_text
+        return Sighting(
+            assignment_id=assignment.pk,
+            holds=True,
+            ended=reading.ended,
+            detail=clean(reading.detail) if reading.detail else "",
+            pending=clean(reading.pending) if reading.pending else "",
+            seen=seen or {},
+        )
+
+
+def is_job_of(job: Json, assignment: Assignment) -> bool:
+    """By our label, and by the UID where we know it."""
+    metadata = job["metadata"]
+    if (metadata.get("labels") or {}).get(ASSIGNMENT) != str(assignment.pk):
+        return False
+    return assignment.external_id in (None, f"{metadata['name']}/{metadata['uid']}")
+
+
+def _report_is_under_way(assignment: Assignment, patience: float) -> bool:
+    """The agent's finish has come just now: it decides, and not how the pod ended after it."""
+    lately = timezone.now() - timedelta(seconds=patience)
+    return Assignment.objects.filter(pk=assignment.pk, finished_at__gt=lately).exists()
+
+
+def _by_job(pods: Iterable[Json]) -> Pods:
+    """Pods by the name of their Job."""
+    found: dict[str, list[Json]] = defaultdict(list)
+    for pod in pods:
+        found[(pod["metadata"].get("labels") or {}).get("job-name", "")].append(pod)
+    return found
+
+
+def _owner(pod: Json) -> str:
+    owners = pod["metadata"].get("ownerReferences") or []
+    return next((str(owner["uid"]) for owner in owners if owner.get("kind") == "Job"), "")
