@@ -22,13 +22,21 @@ IN_TURN = ("passing", "failing", "service", "unbuildable", "passing", "unprepare
 
 
 class Rails:
-    """`expected` has, for each Task that was sent, the category that its repository demands."""
+    """`expected` has, for each Task that was sent, the category that its repository demands.
+    `fields` are more of what is said of each Task."""
 
-    def __init__(self, url: str, key: str, samples: Mapping[str, Sample]) -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        samples: Mapping[str, Sample],
+        fields: Mapping[str, Any] | None = None,
+    ) -> None:
         self.key = key
         self.expected: dict[str, str] = {}
         self._url = f"{url}/api/v1"
         self.samples = samples
+        self._fields = fields or {}
 
     def send(self, count: int) -> None:
         """Send `count` Tasks as suite runs of two shards, over the sample repositories in turn."""
@@ -40,7 +48,7 @@ class Rails:
 
     def send_suite_run(self, sample: Sample, shards: int) -> None:
         """One suite run, in one call. Sent again when the answer is lost, under the same key."""
-        body = suite_run(sample, shards)
+        body = suite_run(sample, shards, self._fields)
         for task in self.call("POST", "/suite_runs", body, key=body["suite_run_id"])["tasks"]:
             self.expected[task["id"]] = expected(sample, body["seed"], task["order_index"], shards)
 
@@ -81,7 +89,7 @@ class ApiRefused(Exception):
     """The dispatch API said no; the message has its answer."""
 
 
-def suite_run(sample: Sample, shards: int) -> dict[str, Any]:
+def suite_run(sample: Sample, shards: int, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The body of POST /suite_runs."""
     return {
         "account": "demo",
@@ -95,7 +103,7 @@ def suite_run(sample: Sample, shards: int) -> dict[str, Any]:
         "clone_url": sample.clone_url,
         "compose_text": sample.compose_text,
         "dockerfile_text": sample.dockerfile_text,
-        "tasks": [_task(index) for index in range(1, shards + 1)],
+        "tasks": [{**_task(index), **fields} for index in range(1, shards + 1)],
     }
 
 

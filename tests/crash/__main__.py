@@ -1,4 +1,7 @@
-"""python -m tests.crash: the long crash test, on a throw-away PostgreSQL, or on SQLite."""
+"""python -m tests.crash: the long crash test, on a throw-away PostgreSQL, or on SQLite.
+
+Where it breaks, it tells the story of the Tasks that went wrong; `--state FOLDER` keeps the logs.
+"""
 
 import argparse
 import contextlib
@@ -25,11 +28,11 @@ def main() -> int:
     started = time.monotonic()
     counts = Counts(failed=1)
     with (
-        tempfile.TemporaryDirectory(prefix="switchyard-crash-") as folder,
-        _database(options.database, Path(folder)) as (url, server),
+        _folder(options.state) as folder,
+        _database(options.database, folder) as (url, server),
     ):
         try:
-            _run(Path(folder), url, server, seed, options)
+            _run(folder, url, server, seed, options)
             counts = Counts(passed=1)
         except AssertionError as error:
             print(f"BROKEN with seed {seed}: {error}", flush=True)
@@ -44,6 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--duration", type=float, default=240, help="seconds of breaking things")
     parser.add_argument("--seed", type=int, help="of what is broken, and when")
     parser.add_argument("--faults", default=",".join(FAULTS), help="a choice of these")
+    kept = "an empty folder for what the run leaves behind (default: a temporary one)"
+    parser.add_argument("--state", type=Path, metavar="FOLDER", help=kept)
     default = "postgresql" if postgres_bin() else "sqlite"
     parser.add_argument("--database", choices=("postgresql", "sqlite"), default=default)
     return parser
@@ -51,6 +56,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _folder(kept: Path | None) -> Iterator[Path]:
+    if kept is None:
+        with tempfile.TemporaryDirectory(prefix="switchyard-crash-") as folder:
+            yield Path(folder)
+        return
+    kept.mkdir(parents=True, exist_ok=True)
+    if any(kept.iterdir()):
+        sys.exit(f"--state: {kept} is not empty")
+    yield kept.absolute()
 
 
 @contextlib.contextmanager
@@ -78,6 +95,7 @@ def _run(
     from tests.crash.checks import check
     from tests.crash.receiver import Receiver
     from tests.crash.run import Plan, Run
+    from tests.crash.story import tell
 
     unknown = set(options.faults.split(",")) - set(FAULTS)
     if unknown:
@@ -96,6 +114,9 @@ def _run(
         run = Run(plan, receiver, log=lambda line: print(line, flush=True))
         try:
             found = check(run, run.execute(), receiver)
+        except AssertionError:
+            print("\n".join(tell(run.rails)), flush=True)
+            raise
         finally:
             run.stack.stop()
     print(f"struck {dict(run.struck)}")

@@ -1,14 +1,19 @@
-"""What the crash test does to a running stack. Each fault is one function of the run."""
+"""What the crash test does to a running stack. Each fault is one function of the run, and says what
+it did."""
 
-import json
 import random
+import secrets
 import signal
-import urllib.request
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tests.crash import cloud_faults, cluster_faults
 
 if TYPE_CHECKING:
     from tests.crash.run import Run
+
+# Of 100,000. Mostly both backends have work; now and then all goes to one.
+WEIGHTS_SET = (50_000, 50_000, 30_000, 70_000, 0, 100_000)
 
 
 def kill_web(run: "Run") -> str:
@@ -23,39 +28,11 @@ def kill_functions(run: "Run") -> str:
     return run.kill(run.stack.functions)
 
 
-def kill_sandbox(run: "Run") -> str:
-    return run.kill(run.stack.cloud)
-
-
-def kill_agent(run: "Run") -> str:
-    """SIGKILL every process of one running droplet; the droplet itself goes on."""
-    droplets = [one for one in run.droplets() if one["pids"]]
-    if not droplets:
-        return "no agent to kill"
-    victim = run.random.choice(droplets)
-    run.put_to_cloud(f"/sandbox/droplets/{victim['id']}/kill-agent")
-    return f"killed the agent of {victim['name'][-12:]}"
-
-
-def cloud_outage(run: "Run") -> str:
-    seconds = round(run.random.uniform(0.5, 3), 1)
-    run.put_to_cloud("/sandbox/outage", {"seconds": seconds})
-    return f"the cloud API answers 503 for {seconds} s"
-
-
-def cloud_lies(run: "Run") -> str:
-    """A handful of calls go wrong after they worked, or before, or show half the truth."""
-    kinds: list[dict[str, Any]] = [
-        {"kind": "drop_answer", "method": "POST", "count": 2},
-        {"kind": "drop_answer", "method": "DELETE", "count": 2},
-        {"kind": "omit", "droplets": 2, "count": 3},
-        {"kind": "500", "probability": 0.3, "count": 5},
-        {"kind": "429", "count": 2, "retry_after": 1},
-        {"kind": "reset", "probability": 0.3, "count": 5},
-    ]
-    chosen = run.random.sample(kinds, 2)
-    run.put_to_cloud("/sandbox/faults", chosen)
-    return f"the cloud API goes wrong: {', '.join(rule['kind'] for rule in chosen)}"
+def set_weight(run: "Run") -> str:
+    weight = run.random.choice(WEIGHTS_SET)
+    body = {"weight": weight, "reason": "The crash test goes up and down"}
+    run.rails.call("POST", "/rollout/weight", body, key=secrets.token_hex(8))
+    return f"the weight is {weight / 1000:g} %"
 
 
 def restart_database(run: "Run") -> str:
@@ -71,23 +48,48 @@ FAULTS: dict[str, Callable[["Run"], str]] = {
     "web": kill_web,
     "controller": kill_controller,
     "functions": kill_functions,
-    "sandbox": kill_sandbox,
-    "agent": kill_agent,
-    "outage": cloud_outage,
-    "lies": cloud_lies,
+    "weight": set_weight,
     "database": restart_database,
+    "sandbox": cloud_faults.kill_sandbox,
+    "agent": cloud_faults.kill_agent,
+    "outage": cloud_faults.outage,
+    "lies": cloud_faults.lies,
+    "cluster": cluster_faults.kill_api,
+    "kubelet": cluster_faults.kill_kubelet,
+    "registry": cluster_faults.kill_registry,
+    "container": cluster_faults.kill_container,
+    "pod-agent": cluster_faults.kill_pod_agent,
+    "pod": cluster_faults.take_pod,
+    "job": cluster_faults.delete_job,
+    "node": cluster_faults.lose_node,
+    "node-away": cluster_faults.node_away,
+    "cluster-outage": cluster_faults.outage,
+    "cluster-lies": cluster_faults.lies,
+    "node-lies": cluster_faults.node_lies,
+    "registry-lies": cluster_faults.registry_lies,
 }
-# Agents are killed less often: a Task that loses three of them rightly ends errored.
-WEIGHTS = {"web": 3, "controller": 3, "functions": 2, "sandbox": 2, "agent": 2}
+# What takes a Task's agent away comes less often: a Task that loses three of them rightly ends
+# errored. A lost node takes them all.
+WEIGHTS = {
+    "web": 6,
+    "controller": 6,
+    "functions": 3,
+    "weight": 4,
+    "sandbox": 3,
+    "agent": 3,
+    "outage": 2,
+    "lies": 3,
+    "cluster": 4,
+    "kubelet": 3,
+    "registry": 2,
+    "container": 2,
+    "pod-agent": 3,
+    "pod": 2,
+    "cluster-lies": 6,
+    "node-lies": 2,
+    "registry-lies": 2,
+}
 
 
 def choose(names: tuple[str, ...], source: random.Random) -> str:
     return source.choices(names, [WEIGHTS.get(name, 1) for name in names])[0]
-
-
-def call(url: str, method: str, body: Any = None) -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(url, data, headers, method=method)
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.loads(answer.read() or b"null")

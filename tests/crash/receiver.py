@@ -9,10 +9,12 @@ from typing import Any
 
 
 class Receiver:
-    """`heard` has, for each Task, the messages by sequence number."""
+    """`heard` has, for each Task, the messages by sequence number; `contradictions` those numbers
+    under which there were two."""
 
     def __init__(self, seed: int) -> None:
         self.heard: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
+        self.contradictions: list[tuple[str, int]] = []
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -30,9 +32,10 @@ class Receiver:
     def hear(self, body: bytes) -> int:
         """Keep the message; now and then claim that it did not arrive."""
         message = json.loads(body)
-        data = message["data"]
+        task, number = message["data"]["task_id"], message["data"]["sequence"]
         with self._lock:
-            self.heard[data["task_id"]][data["sequence"]] = message
+            if self.heard[task].setdefault(number, message) != message:
+                self.contradictions.append((task, number))
             return 503 if self._random.random() < 0.1 else 204
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

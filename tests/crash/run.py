@@ -11,21 +11,18 @@ from typing import Any
 from sandbox.demo.rails import Rails
 from sandbox.samples import create_samples
 from sandbox.stack import Options, Process, Stack
-from tests.crash import faults
+from sandbox.stack.cluster import SandboxCluster
+from tests.crash import faults, journal
+from tests.crash.calls import call
+from tests.crash.cluster_view import ClusterView
+from tests.crash.pace import CLOUD_SPEED, CLUSTER_SPEED, FALLBACKS, SETTINGS
 from tests.crash.receiver import Receiver
 from tests.postgres import PostgresServer
 
 ENDED = {"passed", "failed", "errored", "cancelled"}
-SAMPLES = ("passing", "failing", "passing", "unbuildable", "passing", "unprepared")
-QUICK = {
-    "SWITCHYARD_WORKER_SILENCE_SECONDS": "8",
-    "SWITCHYARD_REPORT_WAIT_SECONDS": "8",
-    "SWITCHYARD_TRAILER_WAIT_SECONDS": "4",
-    "SWITCHYARD_DROPLET_BOOT_TIMEOUT_SECONDS": "30",
-    "SWITCHYARD_WEBHOOK_FIRST_RETRY_SECONDS": "0.2",
-    "SWITCHYARD_WEBHOOK_MAX_ATTEMPTS": "40",
-    "SWITCHYARD_FUNCTIONS_SILENCE_SECONDS": "20",
-}
+# Each runs on both backends and demands the same verdict there.
+SAMPLES = ("passing", "failing", "passing", "unbuildable", "service", "unprepared")
+HALF = "50000"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,30 +49,44 @@ class Run:
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.plan.seed)
+        self.stack = Stack(self._options())
+        assert self.stack.cluster
+        self.cluster: SandboxCluster = self.stack.cluster
+        self.view = ClusterView(self.cluster)
+        self._down_until: dict[str, float] = {}
+
+    def _options(self) -> Options:
         limit = ("--droplet-limit", "30", "--minute-limit", "0", "--hour-limit", "0")
-        self.stack = Stack(
-            Options(
-                state=self.plan.state,
-                database_url=self.plan.database_url,
-                idle=6,
-                limit=14,
-                speed=40,
-                settings=QUICK,
-                sandbox=(*limit, "--seed", str(self.plan.seed)),
-            )
+        seed = ("--seed", str(self.plan.seed))
+        return Options(
+            state=self.plan.state,
+            database_url=self.plan.database_url,
+            idle=4,
+            limit=10,
+            jobs=8,
+            speed=CLUSTER_SPEED,
+            settings={**SETTINGS, "SWITCHYARD_FALLBACKS_PER_HOUR": str(FALLBACKS)},
+            sandbox=(*limit, *seed, "--speed", str(CLOUD_SPEED)),
+            node=seed,
         )
+
+    @property
+    def journal(self) -> Path:
+        return self.stack.state / "journal"
 
     def execute(self) -> Rails:
         """Everything up to the end of the last Task; the stack still runs after it."""
         self.stack.prepare()
         webhook = ("--webhook-url", self.receiver.url, "--webhook-secret-generate")
         key = self.stack.create_api_key(*webhook)
+        self.stack.manage("weight", "--set", HALF, "--actor", "crash", "--reason", "The run begins")
         samples = create_samples(self.plan.state / "repositories")
-        self.rails = Rails(self.stack.url, key, samples)
+        fields = {"command": journal.command(self.journal)}
+        self.rails = Rails(self.stack.url, key, samples, fields)
         self.stack.start()
         self._break_things()
         self._mend()
-        self._wait("every Task has ended", self._all_ended, self.plan.patience)
+        self.wait("every Task has ended", self._all_ended, self.plan.patience)
         return self.rails
 
     def _break_things(self) -> None:
@@ -108,35 +119,41 @@ class Run:
         except OSError as error:
             said = f"could not ({error})"
         self.struck[name] += 1
-        self.log(f"  {len(self.rails.expected):4} sent  {name:10} {said}")
+        self.log(f"  {len(self.rails.expected):4} sent  {name:14} {said}")
 
     def kill(self, process: Process) -> str:
         process.kill()
         return f"killed {process.name}"
 
+    def keep_down(self, process: Process, seconds: float) -> None:
+        self._down_until[process.name] = time.monotonic() + seconds
+
     def _revive(self) -> None:
         for process in self.stack.processes:
-            if not process.running:
+            down = time.monotonic() < self._down_until.get(process.name, 0.0)
+            if not process.running and not down:
                 process.start()
 
     def _mend(self) -> None:
+        self._down_until.clear()
         self._revive()
-        self._wait("the sandbox answers", self._cloud_answers, 60)
+        self.wait("both sandboxes answer", self._clouds_answer)
         self.put_to_cloud("/sandbox/faults", [])
         self.put_to_cloud("/sandbox/outage", {"seconds": 0})
+        self.view.mend()
 
-    def _cloud_answers(self) -> bool:
+    def _clouds_answer(self) -> bool:
         try:
             self.droplets()
         except OSError:
             return False
-        return True
+        return self.view.answers()
 
     def _all_ended(self) -> bool:
         states = Counter(task["state"] for task in self.rails.states().values())
         return sum(states[state] for state in ENDED) == len(self.rails.expected)
 
-    def _wait(self, what: str, condition: Callable[[], bool], seconds: float) -> None:
+    def wait(self, what: str, condition: Callable[[], bool], seconds: float = 60) -> None:
         began = time.monotonic()
         deadline = began + seconds
         while not condition():
@@ -146,16 +163,13 @@ class Run:
             time.sleep(0.3)
         self.log(f"  {what}, after {time.monotonic() - began:.0f} s")
 
-    def wait(self, what: str, condition: Callable[[], bool], seconds: float = 60) -> None:
-        self._wait(what, condition, seconds)
-
     def droplets(self) -> list[dict[str, Any]]:
         """Those that were not destroyed."""
-        state = faults.call(self._cloud_url("/sandbox/state"), "GET")
+        state = call(self._cloud_url("/sandbox/state"), "GET")
         return [one for one in state["droplets"] if one["status"] != "destroyed"]
 
     def put_to_cloud(self, path: str, body: Any = None) -> Any:
-        return faults.call(self._cloud_url(path), "PUT", body)
+        return call(self._cloud_url(path), "PUT", body)
 
     def _cloud_url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.stack.cloud_port}{path}"

@@ -1,0 +1,13 @@
+"""Calls to what runs in a crash test."""
+
+import json
+import urllib.request
+from typing import Any
+
+
+def call(url: str, method: str, body: Any = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, data, headers, method=method)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.loads(answer.read() or b"null")
