@@ -71,6 +71,7 @@ class SharedFields(Request):
     dockerfile_text = Text(default=None, allow_null=True, max_length=LARGEST_TEXT)
 
     def validate(self, found: dict[str, Any]) -> dict[str, Any]:
+        found = super().validate(found)
         found["commit"] = found["commit"].lower()
         found["clone_url"] = found["clone_url"] or f"https://github.com/{found['repository']}.git"
         return found
@@ -88,6 +89,13 @@ class ShardFields(Request):
     timeout_seconds = WholeNumber(default=3600, min_value=1, max_value=86_400)
     priority = WholeNumber(default=0, min_value=-100, max_value=100)
     labels = Labels(default=dict, most=64, child=Text(allow_blank=True, max_length=255))
+
+    def validate(self, found: dict[str, Any]) -> dict[str, Any]:
+        found = super().validate(found)
+        if found["command"] is not None and found["test_files"] is not None:
+            both = "Is given together with test_files, and either says what runs: leave one out."
+            raise ValidationError({"command": both})
+        return found
 
 
 class NewTask(SharedFields, ShardFields):

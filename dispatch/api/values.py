@@ -46,6 +46,9 @@ PROTECTED_NAMES = frozenset(
         "PATH",
         "HOME",
         "RUBYOPT",
+        "LD_PRELOAD",
+        "LD_LIBRARY_PATH",
+        "BASH_ENV",
     }
 )
 PROTECTED_IN_ANY_CASE = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"})

@@ -105,7 +105,7 @@ def _close(document: Any) -> None:
 def task_id(api: Api) -> str:
     """A Task with everything that can be reported about one."""
     ApiClient.objects.update(webhook_url="http://127.0.0.1:9/")
-    found: str = api.create(command="true", test_files=["a_spec.rb"], labels={"a": "b"}).json["id"]
+    found: str = api.create(test_files=["a_spec.rb"], labels={"a": "b"}).json["id"]
     assignment = Assignment.objects.get()
     append_log(assignment.pk, "test", b"line\n", redactor=Redactor())
     example = {"id": "x", "status": "passed", "run_time": 1.5, "line_number": 3}

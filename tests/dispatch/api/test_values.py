@@ -6,7 +6,7 @@ import pytest
 from pytest_django import Settings
 
 from dispatch.models import SuiteRun, Task
-from tests.dispatch.api.calling import Api, task_body
+from tests.dispatch.api.calling import Api, shared_body, task_body
 
 REFUSED: list[tuple[str, Any]] = [
     ("account", ""),
@@ -105,6 +105,17 @@ def test_a_bad_value_is_refused_by_name_with_nothing_stored(
     assert not (Task.objects.exists() or SuiteRun.objects.exists())
 
 
+def test_a_command_and_test_files_together_are_refused_by_name(api: Api) -> None:
+    both = {"command": "make test", "test_files": ["spec/a_spec.rb"]}
+    answer = api.post("/api/v1/tasks", task_body(**both))
+    assert (answer.status, list(answer.errors)) == (422, ["command"])
+    assert "leave one out" in answer.errors["command"]
+    body = shared_body() | {"tasks": [{"order_index": 1}, {"order_index": 2, **both}]}
+    answer = api.post("/api/v1/suite_runs", body)
+    assert (answer.status, list(answer.errors)) == (422, ["tasks[1].command"])
+    assert not Task.objects.exists()
+
+
 NESTED: list[tuple[str, Any, str]] = [
     ("paths", {"dockerfile": "/etc/passwd"}, "paths.dockerfile"),
     ("paths", {"compose": "../../x"}, "paths.compose"),
@@ -144,7 +155,8 @@ def test_a_bad_value_inside_another_is_named_with_its_place(
     """SATURNCI_API_HOST WORKER_ID WORKER_ACCESS_TOKEN TASK_ID RUN_ID TEST_SUITE_RUN_ID
     RUN_ORDER_INDEX NUMBER_OF_CONCURRENT_RUNS COMMIT_HASH RSPEC_SEED PROJECT_NAME BRANCH_NAME
     GITHUB_INSTALLATION_ID GITHUB_REPO_FULL_NAME SOURCE_ENV_FILE_PATH RETRY_INTERVAL_IN_SECONDS
-    PATH HOME RUBYOPT GIT_DIR GIT_SSH_COMMAND http_proxy HTTPS_PROXY No_Proxy""".split(),  # noqa: SIM905
+    PATH HOME RUBYOPT GIT_DIR GIT_SSH_COMMAND http_proxy HTTPS_PROXY No_Proxy LD_PRELOAD
+    LD_LIBRARY_PATH BASH_ENV""".split(),  # noqa: SIM905
 )
 def test_the_agents_own_variables_are_refused(api: Api, name: str) -> None:
     answer = api.create(env_vars={name: "x"})
@@ -221,7 +233,7 @@ def test_a_good_value_is_taken_as_it_is(api: Api, field: str, value: object) -> 
 
 
 def test_env_vars_take_any_text(api: Api) -> None:
-    values = {"A": "", "b_2": "two\nlines", "C": "ü$(x)`'\"", "PATHS": "x"}
+    values = {"A": "", "b_2": "two\nlines", "C": "ü$(x)`'\"", "PATHS": "x", "RUBYLIB": "x"}
 
     assert api.create(env_vars=values).status == 201
 
