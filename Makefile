@@ -24,7 +24,7 @@ setup-dev: $(DEV_STAMP) ## The same, with what the tests and checks need on top
 demo: setup ## Run everything here, without any cloud (ARGS="--tasks 40 --exit")
 	@exec $(PY) -m sandbox.demo $(ARGS)
 
-test: setup-dev ## Run the tests on SQLite, and on PostgreSQL where it is found (ARGS="-k name")
+test: setup-dev ## Run the tests, on SQLite and, where it is found, PostgreSQL (ARGS="-k name")
 	@exec $(PY) -m tests.run $(ARGS)
 
 test-crash: setup-dev ## Kill processes at random while Tasks run (ARGS="--seed 7 --tasks 200")

@@ -20,24 +20,57 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(number, _interrupt)
 
 
-# What only the Kubernetes backend needs, while that is being built: run by `-m cluster`.
-CLUSTER_TESTS = (
-    "tests/sandbox/test_kubelet",
-    "tests/sandbox/test_kubernetes",
-    "tests/sandbox/test_registry",
+# What touches neither our database nor the settings that depend on it: one run is enough.
+NO_DATABASE = (
+    "tests/architecture/",
     "tests/conformance/",
-    "tests/worker_image/test_job_",
+    "tests/kube/manifest/",
+    "tests/kube/planner/",
+    "tests/kube/test_anything.py",
+    "tests/kube/test_goldens.py",
+    "tests/kube/test_limits.py",
+    "tests/kube/test_status.py",
+    "tests/kube/test_structure.py",
+    "tests/sandbox/",
+    "tests/worker_image/",
 )
+# By name, whether such tests are in the part.
+PARTS = {"database": False, "sandbox": True}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    text = "run only what needs our database, or only what does not (default: both)"
+    parser.addoption("--part", choices=sorted(PARTS), help=text)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        if item.nodeid.startswith(CLUSTER_TESTS):
-            item.add_marker("cluster")
+        if item.nodeid.startswith(NO_DATABASE):
+            item.add_marker("no_database")
+    if part := config.getoption("--part"):
+        others = [item for item in items if _needs_none(item) is not PARTS[part]]
+        items[:] = [item for item in items if _needs_none(item) is PARTS[part]]
+        config.hook.pytest_deselected(items=others)
+
+
+def _needs_none(item: pytest.Item) -> bool:
+    return item.get_closest_marker("no_database") is not None
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+@pytest.fixture
+def runs_on_each_database(request: pytest.FixtureRequest) -> None:
+    if _needs_none(request.node):
+        remedy = "move it, or take its folder out of NO_DATABASE of tests/conftest.py"
+        pytest.fail(f"{request.node.nodeid} uses our database, but runs once: {remedy}", False)
+
+
+@pytest.fixture
+def _django_db_helper(runs_on_each_database: None, _django_db_helper: None) -> None:
+    """Of pytest-django: whatever asks for the database, a marker or a fixture, comes by here."""
 
 
 @pytest.fixture(scope="session")

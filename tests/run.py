@@ -1,8 +1,10 @@
-"""`python -m tests.run [pytest arguments]`: the whole suite on SQLite, then on PostgreSQL.
+"""`python -m tests.run [pytest arguments]`: the whole suite in three parts.
 
+`sqlite` and `postgresql` are what touches our database, on one and on the other; `sandbox` is
+everything else, once: the stand-ins, the agent, what is pure (NO_DATABASE of conftest.py).
 Where PostgreSQL is missing, its part is skipped with a notice; on CI (CI is set) that fails.
-Each part ends with a line `sqlite: 12 passed, 0 failed, 1 skipped`, or `postgresql: ...`. The
-exit code is 0 only if every part passed.
+Each part ends with a line `sqlite: 12 passed, 0 failed, 1 skipped`. The exit code is 0 only if
+every part passed; a part in which the arguments select nothing has passed, but one must have some.
 """
 
 import os
@@ -22,19 +24,21 @@ ROOT = Path(__file__).resolve().parent.parent
 STOP_SECONDS = 60.0
 # A file stays on one worker, so that what it shares (a server, a sample repository) is made once.
 PARALLEL = ["-n", "2", "--dist", "loadfile"]
-# The last -m counts: `make test ARGS="-m cluster"` runs these instead.
-CHOSEN = ["-m", "not cluster"]
+# Of pytest: it ran, and no test was selected.
+NOTHING_SELECTED = 5
 
 
 def main(arguments: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminate)
     try:
-        codes = [run_on_sqlite(arguments), run_on_postgresql(arguments)]
+        codes = [run(arguments) for run in (run_on_sqlite, run_on_postgresql, run_the_rest)]
     except (KeyboardInterrupt, Terminated):
         print("\nThe tests were stopped before their end.", flush=True)
         return 130
-    return next((code for code in codes if code != 0), 0)
+    if set(codes) == {NOTHING_SELECTED}:
+        return NOTHING_SELECTED
+    return next((code for code in codes if code not in (0, NOTHING_SELECTED)), 0)
 
 
 class Terminated(Exception):
@@ -46,27 +50,31 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def run_on_sqlite(arguments: Sequence[str]) -> int:
-    return run_part("sqlite", None, arguments)
+    return run_part("sqlite", "database", None, arguments)
 
 
 def run_on_postgresql(arguments: Sequence[str]) -> int:
     if postgres_bin() is not None:
         with throwaway_postgres() as url:
-            return run_part("postgresql", url, arguments)
+            return run_part("postgresql", "database", url, arguments)
     remedy = "PostgreSQL was not found (apt-get install postgresql)"
     if on_ci():
         print(f"\n{remedy}, and CI must not go without it.")
         report("postgresql", Counts(failed=1))
         return 1
     print(f"\n{'!' * 78}\n!! {remedy}:\n!! the tests did NOT run on it.\n{'!' * 78}", flush=True)
-    return 0
+    return NOTHING_SELECTED
+
+
+def run_the_rest(arguments: Sequence[str]) -> int:
+    return run_part("sandbox", "sandbox", None, arguments)
 
 
 def on_ci() -> bool:
     return os.environ.get("CI", "").lower() not in ("", "0", "false")
 
 
-def run_part(name: str, database_url: str | None, arguments: Sequence[str]) -> int:
+def run_part(name: str, part: str, database_url: str | None, arguments: Sequence[str]) -> int:
     print(f"\n== {name} ==", flush=True)
     with tempfile.TemporaryDirectory(prefix="switchyard-tests-") as folder:
         counts_file = Path(folder) / "counts.json"
@@ -75,10 +83,8 @@ def run_part(name: str, database_url: str | None, arguments: Sequence[str]) -> i
         if database_url is not None:
             environ["DATABASE_URL"] = database_url
         parallel = [] if "--pdb" in arguments else PARALLEL
-        code = run_pytest(
-            ["-p", "tests.counts", f"--counts-file={counts_file}", *parallel, *CHOSEN, *arguments],
-            environ,
-        )
+        chosen = ["-p", "tests.counts", f"--counts-file={counts_file}", f"--part={part}"]
+        code = run_pytest([*chosen, *parallel, *arguments], environ)
         try:
             counts = Counts.read(counts_file)
         except FileNotFoundError:

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from django.db import connection
 
 from tests.architecture.source_tree import SourceTree
 
@@ -125,9 +124,6 @@ def test_the_rest_starts_migrates_and_shows_the_history(
 
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS)
-@pytest.mark.skipif(
-    connection.vendor != "sqlite", reason="the copy's tests run on SQLite, whatever ours run on"
-)
 def test_the_rest_passes_its_own_tests(copy: Path) -> None:
     env = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     env.pop("DATABASE_URL", None)
