@@ -1,6 +1,7 @@
 """One sandbox cluster for all tests of this process, started when it is first needed."""
 
 import atexit
+import builtins
 import dataclasses
 import json
 import shutil
@@ -60,6 +61,42 @@ class SandboxCluster:
         group = "apis/batch/v1" if kind == "jobs" else "api/v1"
         found: list[dict[str, Any]] = self.call("GET", self._path(group, kind))["items"]
         return found
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.call("GET", f"{self.path(kind)}/{name}")
+        return found
+
+    def make(self, kind: str, body: dict[str, Any]) -> None:
+        self.call("POST", self.path(kind), body)
+
+    def change(self, kind: str, name: str, body: dict[str, Any], part: str = "") -> None:
+        """A merge patch, of the object or of one part of it."""
+        place = f"{self.path(kind)}/{name}" + (f"/{part}" if part else "")
+        self.call("PATCH", place, body, "application/merge-patch+json")
+
+    def delete(self, kind: str, name: str) -> None:
+        self.call("DELETE", f"{self.path(kind)}/{name}", {"propagationPolicy": "Background"})
+
+    def pod_of(self, job: str) -> dict[str, Any]:
+        """Its pod, once there is one that runs."""
+
+        def running() -> list[dict[str, Any]]:
+            every = self.list("pods")
+            mine = [pod for pod in every if pod["metadata"]["labels"].get("job-name") == job]
+            return [pod for pod in mine if pod["status"].get("phase") == "Running"]
+
+        wait_until(running)
+        return running()[0]
+
+    def lose(self, pod: str) -> None:
+        self.call("PUT", f"/sandbox/pods/{NAMESPACE}/{pod}/lose", {})
+
+    def fired(self) -> "builtins.list[int]":
+        """How often each fault has struck."""
+        return [rule["fired"] for rule in self.call("GET", "/sandbox/faults")]
+
+    def path(self, kind: str) -> str:
+        return self._path("apis/batch/v1" if kind == "jobs" else "api/v1", kind)
 
     def quota(self, jobs: int) -> None:
         """Let the namespace have so many Jobs."""

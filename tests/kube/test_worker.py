@@ -1,6 +1,5 @@
 """KubernetesWorker against a sandbox cluster over HTTP: idempotent, fenced, careful."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,35 +11,10 @@ from dispatch.backends import NoCapacity, Rejected, Unavailable
 from dispatch.models import Assignment, TaskSecret
 from dispatch.outcomes import Category
 from kube.worker import KubernetesWorker
-from tests.factories import make_assignment, make_suite_run
-from tests.kube.cluster import COMPOSE, DOCKERFILE, SandboxCluster, sandbox_cluster
+from tests.kube.cluster import COMPOSE, SandboxCluster
+from tests.kube.conftest import queued, started
 
 pytestmark = pytest.mark.django_db
-
-TEXTS = {"compose_text": COMPOSE, "dockerfile_text": DOCKERFILE}
-
-
-@pytest.fixture
-def cluster() -> Iterator[SandboxCluster]:
-    cluster = sandbox_cluster()
-    cluster.clear()
-    yield cluster
-    cluster.faults()
-
-
-@pytest.fixture
-def worker(cluster: SandboxCluster) -> KubernetesWorker:
-    return KubernetesWorker(cluster.config(relist=0.0))
-
-
-def queued(**facts: Any) -> Assignment:
-    return make_assignment(make_suite_run(backend="kubernetes", **(TEXTS | facts)))
-
-
-def started(worker: KubernetesWorker) -> Assignment:
-    assignment = queued()
-    assignment.place(worker.start(assignment).external_id)
-    return Assignment.by_id(assignment.pk)
 
 
 def test_a_job_is_made_with_its_secrets_and_then_released(
@@ -61,21 +35,6 @@ def test_no_secret_stands_in_the_job(cluster: SandboxCluster, worker: Kubernetes
     TaskSecret.objects.create(task=assignment.task, ciphertext=ciphertext)
     worker.start(assignment)
     assert "s3cr3t-value" not in str(cluster.list("jobs"))
-
-
-@pytest.mark.parametrize("path", ["/jobs$", "/secrets$", "/configmaps$", "/jobs/task"])
-@pytest.mark.parametrize("kind", ["drop_answer", "500", "reset"])
-def test_a_call_that_fails_at_any_point_is_repaired_by_the_next_start(
-    cluster: SandboxCluster, worker: KubernetesWorker, path: str, kind: str
-) -> None:
-    assignment = queued()
-    cluster.faults({"kind": kind, "path": path.replace("$", r"(\?|$)"), "count": 1})
-    with pytest.raises(Unavailable):
-        worker.start(assignment)
-    cluster.faults()
-    worker.start(assignment)
-    (job,) = cluster.list("jobs")
-    assert job["spec"]["suspend"] is False
 
 
 def test_a_429_says_how_long_to_wait(cluster: SandboxCluster, worker: KubernetesWorker) -> None:

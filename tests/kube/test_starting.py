@@ -1,0 +1,194 @@
+"""Starting repairs whatever an earlier start was kept from, and no pod lacks its Secrets."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from dispatch.backends import NoCapacity, Rejected, Unavailable
+from dispatch.models import Assignment
+from dispatch.outcomes import Category
+from kube.manifest.request import job_name
+from kube.requesting import manifests_of, with_rows
+from kube.worker import KubernetesWorker
+from tests.kube.cluster import SandboxCluster
+from tests.kube.conftest import queued, started
+
+pytestmark = pytest.mark.django_db
+
+Json = dict[str, Any]
+
+
+def name_of(assignment: Assignment) -> str:
+    return job_name(assignment.task_id, assignment.number)
+
+
+def check_whole(cluster: SandboxCluster, assignment: Assignment) -> None:
+    """One Job, released, and everything that its pod needs is there and belongs to it."""
+    (job,) = cluster.list("jobs")
+    assert job["spec"]["suspend"] is False
+    wanted = manifests_of(with_rows(assignment.pk), cluster.config())
+    for body in wanted.dependents(job["metadata"]["uid"]):
+        kind = "secrets" if body["kind"] == "Secret" else "configmaps"
+        (owner,) = cluster.get(kind, body["metadata"]["name"])["metadata"]["ownerReferences"]
+        assert owner["uid"] == job["metadata"]["uid"]
+
+
+FAULTS: dict[str, Json] = {
+    "refused": {"kind": "500"},
+    "refused after it worked": {"kind": "500", "worked": True},
+    "reset": {"kind": "reset"},
+    "answer lost": {"kind": "drop_answer"},
+    "no answer": {"kind": "hang_answer", "seconds": 1},
+}
+
+
+@pytest.mark.parametrize("path", ["/jobs$", "/secrets$", "/configmaps$", "/jobs/task"])
+@pytest.mark.parametrize("fault", list(FAULTS))
+def test_a_call_that_fails_at_any_point_is_repaired_by_the_next_start(
+    cluster: SandboxCluster, fault: str, path: str
+) -> None:
+    worker = KubernetesWorker(cluster.config(timeout=0.4))
+    assignment = queued()
+    where = path.replace("$", r"(\?|$)")
+    cluster.faults({**FAULTS[fault], "path": where, "count": 1})
+    with pytest.raises(Unavailable):
+        worker.start(assignment)
+    for job in cluster.list("jobs"):
+        if not job["spec"]["suspend"]:
+            check_whole(cluster, assignment)
+    cluster.faults()
+    worker.config = dataclasses.replace(worker.config, timeout=5.0)
+    worker.start(assignment)
+    check_whole(cluster, assignment)
+
+
+def left_behind(assignment: Assignment, worker: KubernetesWorker) -> Json:
+    """The Secret of a Job of this name whose owner nobody knows any more."""
+    wanted = manifests_of(with_rows(assignment.pk), worker.config)
+    return wanted.secrets[0]
+
+
+def test_what_an_older_job_has_left_behind_is_not_used(
+    cluster: SandboxCluster, worker: KubernetesWorker
+) -> None:
+    assignment = queued()
+    cluster.make("secrets", left_behind(assignment, worker))
+    worker.start(assignment)
+    check_whole(cluster, assignment)
+
+
+def test_a_start_that_was_cut_short_before_the_release_is_made_anew(
+    cluster: SandboxCluster, worker: KubernetesWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assignment = queued()
+
+    def crash(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(worker, "_release", crash)
+        worker.start(assignment)
+    (before,) = cluster.list("jobs")
+    worker.start(assignment)
+    check_whole(cluster, assignment)
+    (after,) = cluster.list("jobs")
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+
+
+def test_a_starter_that_paused_takes_nothing_away_from_the_one_that_went_on(
+    cluster: SandboxCluster, worker: KubernetesWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assignment, other = queued(), KubernetesWorker(cluster.config())
+    make = worker._make_dependents
+    placements = []
+
+    def after_a_pause(*arguments: Any) -> None:
+        monkeypatch.undo()
+        placements.append(other.start(assignment))
+        make(*arguments)
+
+    monkeypatch.setattr(worker, "_make_dependents", after_a_pause)
+    with pytest.raises(NoCapacity):
+        worker.start(assignment)
+    check_whole(cluster, assignment)
+    assert [worker.start(assignment)] == placements
+
+
+def test_a_job_that_is_being_deleted_is_waited_for(
+    cluster: SandboxCluster, worker: KubernetesWorker
+) -> None:
+    assignment = queued()
+    name = worker.start(assignment).external_id.partition("/")[0]
+    cluster.change("jobs", name, {"metadata": {"finalizers": ["example.com/hold"]}})
+    cluster.delete("jobs", name)
+    with pytest.raises(NoCapacity, match="being deleted"):
+        worker.start(assignment)
+    cluster.change("jobs", name, {"metadata": {"finalizers": None}})
+    worker.start(assignment)
+    check_whole(cluster, assignment)
+
+
+def test_one_that_was_claimed_gets_no_second_job(
+    cluster: SandboxCluster, worker: KubernetesWorker
+) -> None:
+    """The release worked without an answer, its agent claimed, and then somebody deleted it."""
+    assignment = queued()
+    worker.start(assignment)
+    assignment.claim("the pod")
+    placement = worker.start(assignment)
+    assert placement.external_id.startswith(name_of(assignment))
+    cluster.delete("jobs", name_of(assignment))
+    with pytest.raises(NoCapacity):
+        worker.start(assignment)
+    assert cluster.list("jobs") == []
+    assert Assignment.by_id(assignment.pk).category == Category.UNKNOWN
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/secrets"])
+def test_a_conflict_over_the_quota_is_tried_again_and_harms_nobody(
+    cluster: SandboxCluster, worker: KubernetesWorker, path: str
+) -> None:
+    assignment = queued()
+    text = 'Operation cannot be fulfilled on resourcequotas "jobs": the object has been modified'
+    rule = {"kind": "409", "reason": "Conflict", "message": text, "method": "POST", "path": path}
+    cluster.faults({**rule, "count": 1})
+    with pytest.raises(NoCapacity):
+        worker.start(assignment)
+    worker.start(assignment)
+    check_whole(cluster, assignment)
+
+
+def test_a_namespace_that_is_not_there_is_an_unavailable_cluster(cluster: SandboxCluster) -> None:
+    config = cluster.config()
+    manifest = dataclasses.replace(config.manifest, namespace="nowhere")
+    worker = KubernetesWorker(dataclasses.replace(config, manifest=manifest))
+    with pytest.raises(Unavailable, match="nowhere"):
+        worker.start(queued())
+
+
+def test_a_job_of_another_assignment_under_our_name_is_rejected(
+    cluster: SandboxCluster, worker: KubernetesWorker
+) -> None:
+    assignment = queued()
+    job = manifests_of(with_rows(assignment.pk), worker.config).job
+    labels = {**job["metadata"]["labels"], "switchyard/assignment": "of-somebody-else"}
+    cluster.make("jobs", {**job, "metadata": {**job["metadata"], "labels": labels}})
+    with pytest.raises(Rejected, match="not ours"):
+        worker.start(assignment)
+
+
+@pytest.mark.parametrize("fault", list(FAULTS))
+def test_a_delete_that_fails_is_repeated_until_it_is_gone(
+    cluster: SandboxCluster, fault: str
+) -> None:
+    worker = KubernetesWorker(cluster.config(relist=0.0, timeout=0.4))
+    assignment = started(worker)
+    assignment.close(Category.CANCELLED)
+    cluster.faults({**FAULTS[fault], "method": "DELETE", "count": 1})
+    with pytest.raises(Unavailable):
+        worker.stop(assignment)
+    worker.stop(assignment)
+    (sighting,) = worker.observe([assignment])
+    assert not sighting.holds
+    assert cluster.list("jobs") == []
