@@ -154,13 +154,12 @@ class Observing:
             ended = Category.UNKNOWN if gone else None
             detail = DELETED if gone else ""
             return Sighting(assignment_id=assignment.pk, holds=False, ended=ended, detail=detail)
-        clean = redactor_for(assignment.task_id).clean_text
         return Sighting(
             assignment_id=assignment.pk,
             holds=True,
             ended=reading.ended,
-            detail=clean(reading.detail) if reading.detail else "",
-            pending=clean(reading.pending) if reading.pending else "",
+            detail=_clean(assignment, reading.detail),
+            pending=_clean(assignment, reading.pending),
             seen=seen or {},
         )
 
@@ -171,6 +170,11 @@ def is_job_of(job: Json, assignment: Assignment) -> bool:
     if (metadata.get("labels") or {}).get(ASSIGNMENT) != str(assignment.pk):
         return False
     return assignment.external_id in (None, f"{metadata['name']}/{metadata['uid']}")
+
+
+def _clean(assignment: Assignment, text: str) -> str:
+    """Its secrets are only read where there is something to clean."""
+    return redactor_for(assignment.task_id).clean_text(text) if text else ""
 
 
 def _report_is_under_way(assignment: Assignment, patience: float) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from dispatch import wake
+from dispatch import prepared, wake
 from dispatch.backends import (
     Capacity,
     Eligibility,
@@ -39,6 +39,10 @@ from kube.view import View
 Json = dict[str, Any]
 
 NAME = BACKEND
+IN_USE = """
+SELECT count(*) FROM dispatch_assignment
+WHERE backend = %s AND released_at IS NULL AND external_id IS NOT NULL
+"""
 DEPENDENTS = {"Secret": "secrets", "ConfigMap": "configmaps"}
 # What a Job says of itself when nothing of it runs any more.
 OVER = ("Complete", "Failed")
@@ -205,8 +209,7 @@ class KubernetesWorker:
         return self._observing.observe(assignments)
 
     def capacity(self) -> Capacity:
-        rows = Assignment.objects.filter(backend=NAME, released_at=None)
-        in_use = rows.filter(external_id__isnull=False).count()
+        ((in_use,),) = prepared.run(IN_USE, [NAME])
         limit = self.config.limit
         return Capacity(free=max(0, limit - in_use), in_use=in_use, limit=limit)
 

@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 from threading import Event
 from types import FrameType
 from typing import Any
@@ -16,6 +17,10 @@ from django.db import connection
 
 from dispatch import wake
 from dispatch.controller import all_loops, runner
+
+# How long a thread that is busy, such as one that reads a list, keeps those from going on that
+# have something to place. Python's own is ten times as long.
+TURN_SECONDS = 0.0005
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +38,7 @@ class Command(BaseCommand):
         loops = all_loops()
         names = [loop.name for loop in loops]
         logger.info("Controller starts", extra={"holder": holder, "loops": names})
+        sys.setswitchinterval(TURN_SECONDS)
         _spare_the_collector()
         runner.run(loops, holder=holder, stop=stop)
         _sweep_stale_socket()
