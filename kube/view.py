@@ -7,6 +7,7 @@ without a live read of it.
 
 import logging
 import math
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ Json = dict[str, Any]
 
 # How long one watch lasts: a loop has to come round in time to show that it lives.
 WATCH_SECONDS = 10.0
+FIRST_REST, LONGEST_REST = 1.0, 30.0
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,8 @@ class View:
         self._version = ""
         self._listed_at = float("-inf")
         self._heard_at = float("-inf")
+        self._failures = 0
+        self._rest_until = 0.0
         self._lock = threading.Lock()
 
     def get(self, name: str) -> Json | None:
@@ -84,7 +88,25 @@ class View:
         return wrong
 
     def follow(self) -> None:
-        """List if need be, then watch until the watch ends. One step of a loop."""
+        """List if need be, then watch until the watch ends. One step of a loop: it raises what
+        went wrong and does nothing for a while after, longer each time. Raises BackendError."""
+        if time.monotonic() < self._rest_until:
+            return
+        try:
+            self._list_and_watch()
+        except BackendError as error:
+            self._version = ""
+            self._rest(error)
+            raise
+        self._failures = 0
+
+    def _rest(self, error: BackendError) -> None:
+        asked = error.retry_after if isinstance(error, Unavailable) else None
+        doubled: float = min(FIRST_REST * 2**self._failures, LONGEST_REST)
+        self._rest_until = time.monotonic() + max(asked or 0.0, doubled * random.uniform(0.5, 1.0))
+        self._failures += 1
+
+    def _list_and_watch(self) -> None:
         if not self._version:
             self._list()
             self._changed()
@@ -94,15 +116,12 @@ class View:
                 self._version,
                 self._silence,
                 labelSelector=self._selector,
-                timeoutSeconds=str(math.ceil(min(self._relist, WATCH_SECONDS))),
+                timeoutSeconds=str(max(1, math.ceil(min(self._relist, WATCH_SECONDS)))),
             )
             for event in events:
                 self._take(event)
         except Expired:
-            self._version = ""
-        except BackendError:
-            self._version = ""
-            raise
+            self._version = ""  # no failure: the next step lists anew
 
     def _take(self, event: Json) -> None:
         kind, item = event.get("type"), event.get("object") or {}
