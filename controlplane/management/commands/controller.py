@@ -1,13 +1,11 @@
 """`manage.py controller`: run the loops until SIGTERM or SIGINT, then end their steps and leave."""
 
 import contextlib
-import gc
 import logging
 import os
 import secrets
 import signal
 import socket
-import sys
 from threading import Event
 from types import FrameType
 from typing import Any
@@ -17,10 +15,6 @@ from django.db import connection
 
 from dispatch import wake
 from dispatch.controller import all_loops, runner
-
-# How long a thread that is busy, such as one that reads a list, keeps those from going on that
-# have something to place. Python's own is ten times as long.
-TURN_SECONDS = 0.0005
 
 logger = logging.getLogger(__name__)
 
@@ -38,18 +32,10 @@ class Command(BaseCommand):
         loops = all_loops()
         names = [loop.name for loop in loops]
         logger.info("Controller starts", extra={"holder": holder, "loops": names})
-        sys.setswitchinterval(TURN_SECONDS)
-        _spare_the_collector()
+        runner.tune_python()
         runner.run(loops, holder=holder, stop=stop)
         _sweep_stale_socket()
         logger.info("Controller ends", extra={"holder": holder})
-
-
-def _spare_the_collector() -> None:
-    """What was loaded by now stays, so nobody need look through it again: that takes longer than
-    it does to place a Task, and everything waits meanwhile."""
-    gc.collect()
-    gc.freeze()
 
 
 def _holder() -> str:
