@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import urllib3
 
+from dispatch.controller.runner import tune_python
 from dispatch.models import Assignment
 from kube.api import MERGE_PATCH
 from kube.manifest.job import Manifests
@@ -81,6 +82,7 @@ class Calls:
 def measure(make_site: MakeSite, scale: Scale, progress: Progress) -> list[Result]:
     site = make_site("making")
     site.connect()
+    tune_python()
     with cluster(site.folder) as there:
         making = Making(there, scale.job_count)
         sides = {

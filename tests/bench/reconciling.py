@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from unittest.mock import patch
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from django.test import override_settings
 
 from dispatch import backends
 from dispatch.controller.reconciling import Reconciling
+from dispatch.controller.runner import tune_python
 from kube.api import MERGE_PATCH
 from kube.config import config
 from kube.manifest.job import selector
@@ -58,11 +60,12 @@ def measure(make_site: MakeSite, scale: Scale, progress: Progress) -> list[Resul
 
 @contextmanager
 def _configured(there: Cluster) -> Iterator[None]:
-    """The Kubernetes backend in this process."""
+    """The Kubernetes backend in this process, which is tuned as the controller's own."""
     settings = there.settings(SWITCHYARD_KUBE_RELIST_SECONDS=str(RELIST_SECONDS))
     ours = override_settings(BACKENDS={"kubernetes": "kube.entry.ENTRY"})
     with patch.dict(os.environ, settings), ours:
         _forget()
+        tune_python()
         yield
     _forget()
 
@@ -89,7 +92,8 @@ def _fill(there: Cluster, count: int) -> None:
 
 
 class Passes:
-    """CPU seconds of this thread for one pass; a list is due again before each."""
+    """CPU seconds of this thread for one pass; a list is due again before each. Both sides keep
+    what they read until they read it again."""
 
     def __init__(self, there: Cluster) -> None:
         self._loop = Reconciling("kubernetes")
@@ -98,14 +102,13 @@ class Passes:
         self._texts = [
             there.connection.ask(there.bare("GET", path + asked, b""), 200) for path in (JOBS, PODS)
         ]
+        self._decoded: list[dict[str, Any]] = []
         self.size = sum(map(len, self._texts))
 
     def decode(self) -> float:
         used = time.thread_time()
-        found = [json.loads(text) for text in self._texts]
-        used = time.thread_time() - used
-        assert all(part["items"] for part in found)
-        return used
+        self._decoded = [json.loads(text) for text in self._texts]
+        return time.thread_time() - used
 
     def reconcile(self) -> float:
         time.sleep(RELIST_SECONDS)
