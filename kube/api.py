@@ -266,12 +266,20 @@ def _reaction(method: str, path: str, answer: Any) -> BackendError:
     if answer.status == 409:
         exists = status.get("reason") == "AlreadyExists"
         return AlreadyThere(text) if exists else Conflict(text)
+    if answer.status == 422 and _is_of_another_uid(status):
+        return Conflict(text)
     if answer.status == 403 and "exceeded quota" in message:
         return NoCapacity(text)
     simple = {404: NotThere, 410: Expired, 400: Rejected, 413: Rejected, 422: Rejected}
     if answer.status in simple:
         return simple[answer.status](text)
     return Unavailable(text, retry_after=_seconds(answer.headers.get("Retry-After")))
+
+
+def _is_of_another_uid(status: Json) -> bool:
+    """A patch that names the UID of an object that is gone breaks the rule that UIDs stay."""
+    causes = (status.get("details") or {}).get("causes") or []
+    return any(cause.get("field") == "metadata.uid" for cause in causes)
 
 
 def _status(answer: Any) -> Json:

@@ -50,8 +50,28 @@ def test_a_delete_of_another_uid_is_a_conflict(namespace: Namespace) -> None:
     uid = job["metadata"]["uid"]
     assert delete(namespace, preconditions={"uid": "someone-else"}) == 409
     assert delete(namespace, preconditions={"uid": uid, "resourceVersion": "1"}) == 409
+    body = {"propagationPolicy": "Background", "preconditions": {"uid": "someone-else"}}
+    answer = namespace.cluster.call("DELETE", namespace.of("jobs", "task"), body)
+    assert answer.reason == "Conflict"
     assert not gone(namespace, "jobs", "task")
     assert delete(namespace, preconditions={"uid": uid}) == 200
+
+
+def test_a_delete_of_a_uid_in_its_version_is_done(namespace: Namespace) -> None:
+    namespace.create_job(suspend=True)
+    namespace.cluster.wait(lambda: namespace.conditions("task") == ["Suspended"])
+    meta = namespace.cluster.must("GET", namespace.of("jobs", "task"))["metadata"]
+    wanted = {name: meta[name] for name in ("uid", "resourceVersion")}
+    assert delete(namespace, preconditions=wanted) == 200
+    assert gone(namespace, "jobs", "task")
+
+
+def test_what_belongs_to_a_job_can_go_before_it(namespace: Namespace) -> None:
+    secret_of(namespace, namespace.create_job(suspend=True))
+    path, options = namespace.of("secrets", "task"), {"propagationPolicy": "Background"}
+    assert namespace.cluster.call("DELETE", path, options).status == 200
+    assert gone(namespace, "secrets", "task")
+    assert namespace.cluster.call("DELETE", path, options).status == 404
 
 
 def test_without_a_policy_the_pods_of_a_job_stay(namespace: Namespace) -> None:

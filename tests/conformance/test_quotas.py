@@ -54,6 +54,22 @@ def test_a_job_whose_pod_is_over_quota_is_accepted_and_says_so_in_an_event(
     assert namespace.conditions("task") == []
 
 
+def test_events_are_found_by_what_they_are_about_and_by_their_reason(
+    namespace: Namespace,
+) -> None:
+    limit(namespace, requests_cpu="1")
+    uid = namespace.create_job(pod=asking("2"))["metadata"]["uid"]
+    namespace.cluster.wait(lambda: "FailedCreate" in namespace.reasons("task"))
+
+    def found(fields: str) -> set[tuple[str, str]]:
+        events = namespace.cluster.must("GET", namespace.of("events"), fieldSelector=fields)
+        return {(event["reason"], event["involvedObject"]["uid"]) for event in events["items"]}
+
+    assert found("involvedObject.kind=Job,reason=FailedCreate") == {("FailedCreate", uid)}
+    assert ("FailedCreate", uid) in found(f"involvedObject.uid={uid}")
+    assert found("involvedObject.kind=Pod,reason=FailedCreate") == set()
+
+
 def test_its_deadline_runs_even_so(namespace: Namespace) -> None:
     limit(namespace, requests_cpu="1")
     namespace.create_job(pod=asking("2"), activeDeadlineSeconds=1)

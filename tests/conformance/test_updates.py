@@ -65,6 +65,17 @@ def test_a_job_may_be_suspended_and_resumed(namespace: Namespace) -> None:
     assert patch(namespace, {"spec": {"suspend": False}}).body["spec"]["suspend"] is False
 
 
+def test_a_patch_that_names_the_uid_is_of_that_object_alone(namespace: Namespace) -> None:
+    """So a Job that was made anew under the same name is not released in place of the old one."""
+    uid = namespace.create_job(suspend=True)["metadata"]["uid"]
+    resume = {"spec": {"suspend": False}}
+    answer = patch(namespace, {**resume, "metadata": {"uid": f"{uid[:-4]}0000"}})
+    assert (answer.status, answer.reason) == (422, "Invalid")
+    assert "metadata.uid" in answer.fields
+    assert namespace.cluster.must("GET", namespace.of("jobs", "task"))["spec"]["suspend"] is True
+    assert patch(namespace, {**resume, "metadata": {"uid": uid}}).body["spec"]["suspend"] is False
+
+
 def test_a_spec_change_counts_as_a_generation_and_a_label_does_not(namespace: Namespace) -> None:
     namespace.create_job(suspend=True)
     labelled = patch(namespace, {"metadata": {"labels": {"a": "b"}}}).body
