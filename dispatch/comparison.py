@@ -1,54 +1,48 @@
 """The backends side by side: verdicts, times and cost of the Tasks that ended in a time.
 
 A Task counts once, for the backend of its last attempt, at the time when that attempt closed.
-Percentiles are order statistics (nearest rank): a value that was really seen, nothing between.
+What failed is counted by attempts: each for its own backend, at the time when it closed.
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from math import ceil
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
-from django.db.models import (
-    Aggregate,
-    Count,
-    DurationField,
-    Exists,
-    ExpressionWrapper,
-    F,
-    OuterRef,
-    Q,
-    QuerySet,
-)
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from dispatch.bills import Cost, droplet_cost
+from dispatch.measuring import Percentiles, measure, sample_of
 from dispatch.models import Assignment
 from dispatch.models.assignment import Purpose
-from dispatch.outcomes import TERMINAL, TaskState
+from dispatch.outcomes import Category, TaskState, failed_by_infrastructure
 
 # The ledger of droplet lives belongs to this backend, whether or not it is still configured.
 DROPLETS = "droplets"
 VERDICTS = (TaskState.PASSED, TaskState.FAILED, TaskState.ERRORED, TaskState.CANCELLED)
-# With fewer values the sample itself has no safe upper bound for the 95th percentile.
-ENOUGH_FOR_P95 = 76
+
+TIMES = {
+    "queue_wait": ("created_at", "claimed_at"),
+    "run": ("claimed_at", "closed_at"),
+    "total": ("task__created_at", "task__finished_at"),
+}
+# The phases of an attempt, from one moment to the next; each by the server's clock.
+PHASES = {
+    "queued": ("created_at", "placed_at"),
+    "starting": ("placed_at", "claimed_at"),
+    "cloning": ("claimed_at", "cloned_at"),
+    "building": ("cloned_at", "built_at"),
+    "services": ("built_at", "services_ready_at"),
+    "preparing": ("services_ready_at", "tests_started_at"),
+    "testing": ("tests_started_at", "reported_at"),
+    "finishing": ("reported_at", "closed_at"),
+    "releasing": ("closed_at", "released_at"),
+}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Percentiles:
-    """Of `n` durations in seconds; None where there are none."""
-
-    n: int = 0
-    p50: float | None = None
-    p95: float | None = None
-
-    @property
-    def few(self) -> bool:
-        """Too few for the 95th percentile to be more than a hint."""
-        return self.n < ENOUGH_FOR_P95
+def _no_phases() -> dict[str, Percentiles]:
+    return {name: Percentiles() for name in PHASES}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +51,14 @@ class BackendSummary:
 
     `queue_wait`: attempt queued -> claimed by an agent. `run`: claimed -> closed. Both of the
     last attempt, and only where an agent claimed it. `total`: Task accepted -> Task ended, with
-    every attempt in between. `cost` is None where nothing is known about this backend's cost.
+    every attempt in between. `phases`: those of the last attempt, each where both its ends were
+    reported. Of very many Tasks only one in `one_in` is measured. `cost` is None where nothing is
+    known about this backend's cost.
+
+    Of the attempts that closed there in that time: `attempts`, how many of them ended by each
+    category that counts as an infrastructure failure (`failures`), how many were a Task's first
+    one and not cancelled (`firsts`), and how many of these brought no verdict (`firsts_failed`).
+    `fell_back`: Tasks that left this backend for the other one in that time.
     """
 
     backend: str
@@ -69,7 +70,14 @@ class BackendSummary:
     queue_wait: Percentiles = field(default_factory=Percentiles)
     run: Percentiles = field(default_factory=Percentiles)
     total: Percentiles = field(default_factory=Percentiles)
+    phases: dict[str, Percentiles] = field(default_factory=_no_phases)
+    attempts: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
+    firsts: int = 0
+    firsts_failed: int = 0
+    fell_back: int = 0
     cost: Cost | None = None
+    one_in: int = 1
 
     @property
     def tasks(self) -> int:
@@ -95,36 +103,38 @@ def verdicts(backend: str, since: datetime, until: datetime) -> dict[str, int]:
     return {state.value: found[state] for state in VERDICTS}
 
 
+def closed_attempts(backend: str, since: datetime, until: datetime) -> QuerySet[Assignment]:
+    """The primary attempts that closed there in [since, until)."""
+    closed = Assignment.objects.filter(backend=backend, closed_at__gte=since, closed_at__lt=until)
+    return closed.filter(purpose=Purpose.PRIMARY)
+
+
 def final_attempts(backend: str, since: datetime, until: datetime) -> QuerySet[Assignment]:
-    """The last primary attempts of the Tasks that ended there in [since, until)."""
+    """The last primary attempts of the Tasks that ended there in [since, until): a Task whose
+    last attempt is closed has ended, for what closes an attempt makes the next one with it."""
     later = Assignment.objects.filter(
         task=OuterRef("task"), purpose=Purpose.PRIMARY, number__gt=OuterRef("number")
     )
-    closed = Assignment.objects.filter(backend=backend, closed_at__gte=since, closed_at__lt=until)
-    ended = closed.filter(purpose=Purpose.PRIMARY, task__state__in=TERMINAL)
-    return ended.filter(~Exists(later))
-
-
-def percentiles(values: Iterable[float]) -> Percentiles:
-    ordered = sorted(values)
-    return Percentiles(n=len(ordered), p50=_at(ordered, 0.50), p95=_at(ordered, 0.95))
-
-
-def _at(ordered: Sequence[float], quantile: float) -> float | None:
-    """The smallest value with at least that share of the values at or below it."""
-    return ordered[ceil(quantile * len(ordered)) - 1] if ordered else None
+    # Said once more for the database: only the few that follow another one need be looked at.
+    return closed_attempts(backend, since, until).filter(~Exists(later.filter(number__gt=1)))
 
 
 def _summary(backend: str, since: datetime, until: datetime) -> BackendSummary:
     attempts = final_attempts(backend, since, until)
-    measure = _measured_there if connection.vendor == "postgresql" else _measured_here
-    times = measure(attempts)
+    counts = _counts(attempts)
+    ended = sum(counts[state.value] for state in VERDICTS)
+    sample = sample_of(attempts, ended)
+    times = measure(sample.attempts, {**TIMES, **PHASES})
     return BackendSummary(
         backend=backend,
-        **_counts(attempts),
+        **counts,
+        one_in=sample.one_in,
         queue_wait=times["queue_wait"],
         run=times["run"],
         total=times["total"],
+        phases={name: times[name] for name in PHASES},
+        **_ends(backend, since, until),
+        fell_back=_fallbacks(backend, since, until),
         cost=droplet_cost(since, until) if backend == DROPLETS else None,
     )
 
@@ -134,50 +144,28 @@ def _counts(attempts: QuerySet[Assignment]) -> dict[str, Any]:
     return attempts.aggregate(**verdicts, retried=Count("id", Q(number__gt=1)))
 
 
-SPANS = {
-    "queue_wait": ("created_at", "claimed_at"),
-    "run": ("claimed_at", "closed_at"),
-    "total": ("task__created_at", "task__finished_at"),
-}
-
-
-def _measured_here(attempts: QuerySet[Assignment]) -> dict[str, Percentiles]:
+def _ends(backend: str, since: datetime, until: datetime) -> dict[str, Any]:
+    rows = closed_attempts(backend, since, until).values_list("category")
+    counted = rows.annotate(n=Count("id"), firsts=Count("id", Q(number=1))).order_by()
+    found = sorted(counted, key=lambda row: (-row[1], row[0]))
+    failed = [row for row in found if failed_by_infrastructure(row[0])]
     return {
-        name: percentiles(
-            max(0.0, (end - start).total_seconds())
-            for start, end in attempts.values_list(*columns)
-            if start is not None and end is not None
-        )
-        for name, columns in SPANS.items()
+        "attempts": sum(n for _, n, _ in found),
+        "failures": {category: n for category, n, _ in failed},
+        "firsts": sum(firsts for category, _, firsts in found if category != Category.CANCELLED),
+        "firsts_failed": sum(firsts for _, _, firsts in failed),
     }
 
 
-class PercentileDisc(Aggregate):
-    """PostgreSQL's own order statistic: the same value that `percentiles` finds."""
-
-    function = "percentile_disc"
-    template = "%(function)s(%(quantile)s) WITHIN GROUP (ORDER BY %(expressions)s)"
-    output_field = DurationField()
-
-
-def _measured_there(attempts: QuerySet[Assignment]) -> dict[str, Percentiles]:
-    """The same in the database: a long history stays where it is."""
-    columns: dict[str, Aggregate] = {}
-    for name, (start, end) in SPANS.items():
-        span = ExpressionWrapper(F(end) - F(start), output_field=DurationField())
-        columns[f"{name}_n"] = Count(span)
-        columns[f"{name}_p50"] = PercentileDisc(span, quantile=0.50)
-        columns[f"{name}_p95"] = PercentileDisc(span, quantile=0.95)
-    found = attempts.aggregate(**columns)
-    return {
-        name: Percentiles(
-            n=found[f"{name}_n"],
-            p50=_seconds(found[f"{name}_p50"]),
-            p95=_seconds(found[f"{name}_p95"]),
-        )
-        for name in SPANS
-    }
-
-
-def _seconds(span: timedelta | None) -> float | None:
-    return None if span is None else max(0.0, span.total_seconds())
+def _fallbacks(backend: str, since: datetime, until: datetime) -> int:
+    """Starts from the few Tasks that fell back at all, which have an index of their own."""
+    following = Assignment.objects.filter(
+        task=OuterRef("task"), number=OuterRef("number") + 1
+    ).exclude(backend=backend)
+    fell = Assignment.objects.filter(
+        backend=backend,
+        purpose=Purpose.PRIMARY,
+        task__fell_back_at__gte=since,
+        task__fell_back_at__lt=until,
+    )
+    return fell.filter(Exists(following)).count()

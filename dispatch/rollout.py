@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
@@ -73,3 +74,27 @@ def _open_rollout() -> Rollout:
         )
         Rollout.objects.bulk_create([new], ignore_conflicts=True)
     return Rollout.objects.get(closed_at=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightChange:
+    """An entry of the weight history, and the weight that was in force before it."""
+
+    before: int
+    entry: TrafficSplit
+
+
+def weight_before(moment: datetime) -> int:
+    """The weight that was in force until then, whichever Rollout it belonged to; 0 before any."""
+    entry = TrafficSplit.objects.filter(at__lt=moment).order_by("-id").first()
+    return entry.weight if entry else 0
+
+
+def weight_changes(since: datetime, until: datetime) -> list[WeightChange]:
+    """The entries of [since, until), oldest first, each beside what it replaced."""
+    entries = list(TrafficSplit.objects.filter(at__gte=since, at__lt=until).order_by("id"))
+    weights = [weight_before(since), *(entry.weight for entry in entries)]
+    return [
+        WeightChange(before=weight, entry=entry)
+        for weight, entry in zip(weights, entries, strict=False)
+    ]

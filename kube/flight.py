@@ -90,8 +90,8 @@ def story(row: Assignment) -> Iterator[Reached]:
 
 
 def in_flight(only: str = "") -> QuerySet[Assignment]:
-    """The open ones that may have a Job: those that wait first, then those being stopped, then
-    the oldest. `only` is "", WAITING or STOPPING."""
+    """The open ones that may have a Job: those that wait, the longest first, then those being
+    stopped, then the oldest. `only` is "", WAITING or STOPPING."""
     rows = Assignment.held(BACKEND).select_related("task__suite_run")
     if only == WAITING:
         rows = rows.filter(closed_at=None).exclude(pending="")
@@ -99,7 +99,7 @@ def in_flight(only: str = "") -> QuerySet[Assignment]:
         rows = rows.filter(closed_at__isnull=False)
     waits = When(~Q(pending="") & Q(closed_at=None), then=Value(0))
     stops = When(closed_at__isnull=False, then=Value(1))
-    return rows.order_by(Case(waits, stops, default=Value(2)), "id")
+    return rows.order_by(Case(waits, stops, default=Value(2)), "pending_since", "id")
 
 
 def counts() -> dict[str, int]:

@@ -90,6 +90,12 @@ def when(moment: datetime | None) -> SafeString:
 
 
 @register.filter
+def plain_time(moment: datetime) -> str:
+    """A moment in the console's zone where no tag may stand, as in the title of a picture."""
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"
+
+
+@register.filter
 def ago(moment: datetime | None) -> SafeString:
     """How long ago, with the moment as its title."""
     if moment is None:
@@ -130,6 +136,12 @@ def clock(moment: datetime | None) -> SafeString:
 def weight(value: int | None) -> SafeString | str:
     """A weight or bucket in thousandths of a percent: 12.345 %."""
     return DASH if value is None else f"{value / 1000:.3f} %"
+
+
+@register.filter
+def percent_of(part: float, whole: float) -> SafeString | str:
+    """A share: 12.5 %; a dash where there is no whole."""
+    return f"{part * 100 / whole:.1f} %" if whole else DASH
 
 
 @register.filter

@@ -199,3 +199,22 @@ def test_why_ends_with_1_where_something_else_comes_out(
 def test_why_of_no_task_is_an_error(text: str) -> None:
     with pytest.raises(CommandError, match=text):
         run("why", text)
+
+
+# comparison -----------------------------------------------------------------------------------
+
+
+def test_the_comparison_goes_phase_by_phase(capsys: pytest.CaptureFixture[str]) -> None:
+    for category in ("passed", "agent_lost"):
+        attempt = make_task().assignments.get()
+        attempt.place(str(attempt.pk))
+        attempt.claim("boot")
+        attempt.reach("cloned")
+        attempt.close(category)
+    run("comparison")
+    text = " ".join(capsys.readouterr().out.split())
+    assert "Phase by phase, p50 / p95" in text
+    assert "│ cloning │ 0.0 s / too few (n=1)" in text
+    assert "│ agent_lost │ 1" in text and "│ first attempts without a verdict │ 1 of 2" in text
+    (row, *_) = printed("comparison")
+    assert (row["failures"], row["phases"]["cloning"]["n"]) == ({"agent_lost": 1}, 1)

@@ -1,95 +1,25 @@
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.db import connection
-from hypothesis import given
-from hypothesis import strategies as st
 
-from dispatch import bills, comparison
+from dispatch import bills
 from dispatch.bills import bill, droplet_cost
-from dispatch.comparison import percentiles, summary
+from dispatch.comparison import PHASES, summary
 from dispatch.ids import new_id
 from dispatch.models import Assignment, DropletLife, Task
+from dispatch.models.assignment import PHASES as REPORTED
 from dispatch.outcomes import Category
+from tests.dispatch.ends import HOUR, START, ended, seconds, set_times
 from tests.factories import make_assignment, make_suite_run
 
-START = datetime(2026, 8, 7, 12, tzinfo=UTC)
-HOUR = timedelta(hours=1)
 PRICE = Decimal("0.07143")
-
-
-def seconds(number: float) -> timedelta:
-    return timedelta(seconds=number)
-
-
-def ended(
-    category: str = Category.PASSED,
-    *,
-    backend: str = "droplets",
-    accepted: datetime = START,
-    claimed: float | None = 5,
-    closed: float = 65,
-) -> Assignment:
-    """A Task's attempt that closed so many seconds after it was accepted, at exact times."""
-    attempt = make_assignment(make_suite_run(backend=backend))
-    attempt.place(str(new_id()))
-    if claimed is not None:
-        attempt.claim("boot")
-    attempt.close(category)
-    set_times(attempt, accepted, claimed, closed)
-    return attempt
-
-
-def set_times(
-    attempt: Assignment, accepted: datetime, claimed: float | None, closed: float
-) -> None:
-    Assignment.objects.filter(pk=attempt.pk).update(
-        created_at=accepted,
-        claimed_at=None if claimed is None else accepted + seconds(claimed),
-        closed_at=accepted + seconds(closed),
-    )
-    Task.objects.filter(pk=attempt.task_id, finished_at__isnull=False).update(
-        created_at=accepted, finished_at=accepted + seconds(closed)
-    )
 
 
 def droplets(since: datetime = START, until: datetime = START + HOUR) -> Any:
     return next(line for line in summary(since, until) if line.backend == "droplets")
-
-
-# Percentiles ----------------------------------------------------------------------------------
-
-
-def test_percentiles_are_the_nearest_ranks() -> None:
-    found = percentiles([float(number) for number in range(100, 0, -1)])
-    assert (found.n, found.p50, found.p95) == (100, 50.0, 95.0)
-
-
-@pytest.mark.parametrize(
-    ("values", "p50", "p95"),
-    [([7.0], 7.0, 7.0), ([1.0, 9.0], 1.0, 9.0), ([3.0, 1.0, 2.0], 2.0, 3.0), ([], None, None)],
-)
-def test_percentiles_of_few_values_are_values_that_were_seen(
-    values: list[float], p50: float | None, p95: float | None
-) -> None:
-    found = percentiles(values)
-    assert (found.p50, found.p95, found.few) == (p50, p95, True)
-
-
-@given(st.lists(st.floats(0, 1e6), min_size=1))
-def test_at_least_the_share_lies_at_or_below_a_percentile(values: list[float]) -> None:
-    found = percentiles(values)
-    assert found.p50 is not None and found.p95 is not None
-    for quantile, value in ((0.5, found.p50), (0.95, found.p95)):
-        assert sum(one <= value for one in values) >= quantile * len(values)
-        assert sum(one < value for one in values) < quantile * len(values)
-
-
-def test_a_p95_is_more_than_a_hint_from_76_values_on() -> None:
-    assert percentiles([1.0] * 75).few
-    assert not percentiles([1.0] * 76).few
 
 
 # Tasks ----------------------------------------------------------------------------------------
@@ -249,21 +179,79 @@ def test_without_a_bill_or_a_task_there_is_no_cost_per_task(tasks: int) -> None:
     assert droplets().cost_per_task is None
 
 
-# Two ways to the same figures -----------------------------------------------------------------
-
-on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="asks PostgreSQL")
+# Phases ---------------------------------------------------------------------------------------
 
 
 @database
-@on_postgresql
-def test_the_database_measures_as_we_do() -> None:
-    for number in range(40):
-        claimed = None if number % 7 == 0 else number % 13
-        ended(claimed=claimed, closed=20 + number * number % 101)
-    attempts = comparison.final_attempts("droplets", START, START + HOUR)
-    here, there = comparison._measured_here(attempts), comparison._measured_there(attempts)
-    assert here == there
-    assert here["total"].n == 40 and here["run"].n == 34
+def test_each_phase_is_measured_from_one_report_to_the_next() -> None:
+    attempt = ended(closed=65)
+    names = ("placed_at", *(f"{name}_at" for name in REPORTED), "closed_at", "released_at")
+    moments = [1, 3, 6, 10, 15, 21, 28, 36, 45]
+    Assignment.objects.filter(pk=attempt.pk).update(
+        **{name: START + seconds(moment) for name, moment in zip(names, moments, strict=True)}
+    )
+    phases = droplets().phases
+    assert list(phases) == list(PHASES)
+    assert [phases[name].p50 for name in PHASES] == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+
+
+@database
+def test_a_phase_counts_where_both_of_its_ends_were_reported() -> None:
+    attempt = ended(claimed=5, closed=65)
+    Assignment.objects.filter(pk=attempt.pk).update(built_at=START + seconds(40))
+    phases = droplets().phases
+    assert (phases["cloning"].n, phases["building"].n, phases["services"].n) == (0, 0, 0)
+    assert (phases["queued"].n, phases["starting"].n) == (1, 1)
+
+
+# Infrastructure failures ----------------------------------------------------------------------
+
+
+@database
+def test_attempts_without_a_verdict_are_counted_by_category_first_ones_apart() -> None:
+    ended(Category.PASSED)
+    ended(Category.FAILED)
+    ended(Category.CANCELLED)
+    ended(Category.BUILD_FAILED)
+    first = ended(Category.AGENT_LOST)
+    second = first.task.assignments.get(number=2)
+    second.close(Category.AGENT_LOST)
+    set_times(second, START + seconds(70), None, 20)
+
+    line = droplets()
+
+    assert line.attempts == 6
+    assert line.failures == {"agent_lost": 2, "build_failed": 1}
+    assert list(line.failures) == ["agent_lost", "build_failed"]
+    assert (line.firsts, line.firsts_failed) == (4, 2)
+
+
+@database
+def test_an_end_counts_for_the_backend_and_the_time_where_it_was() -> None:
+    ended(Category.AGENT_LOST, accepted=START - HOUR, closed=3599)
+    ended(Category.EVICTED, backend="kubernetes")
+    lines = {line.backend: line for line in summary(START, START + HOUR)}
+    assert lines["droplets"].failures == {}
+    assert lines["kubernetes"].failures == {"evicted": 1}
+
+
+@database
+def test_a_fallback_counts_once_for_the_backend_that_was_left() -> None:
+    fallen = ended(Category.UNSCHEDULABLE, backend="kubernetes", claimed=None)
+    following = Assignment.objects.filter(task=fallen.task, number=2)
+    following.update(backend="droplets")
+    Task.objects.filter(pk=fallen.task_id).update(fell_back_at=START + seconds(65))
+    ended(Category.EVICTED, backend="kubernetes")
+
+    lines = {line.backend: line for line in summary(START, START + HOUR)}
+    assert (lines["kubernetes"].fell_back, lines["droplets"].fell_back) == (1, 0)
+    later = {line.backend: line for line in summary(START + HOUR, START + 2 * HOUR)}
+    assert later["kubernetes"].fell_back == 0
+
+
+# Two ways to the same figures -----------------------------------------------------------------
+
+on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="asks PostgreSQL")
 
 
 @database

@@ -1,12 +1,14 @@
 import threading
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
 from pytest_django import Settings
 
 from dispatch.models import AuditEntry, Rollout, TrafficSplit
-from dispatch.rollout import Actor, WeightRefused, set_weight
+from dispatch.rollout import Actor, WeightRefused, set_weight, weight_before, weight_changes
 
+NOON = datetime(2026, 8, 7, 12, tzinfo=UTC)
 ANNA = Actor(name="anna", kind="person")
 
 
@@ -86,3 +88,45 @@ def test_two_who_start_at_the_same_moment_share_one_rollout() -> None:
 
     assert Rollout.objects.count() == 1
     assert TrafficSplit.objects.count() == 4
+
+
+# The history of the weight --------------------------------------------------------------------
+
+
+def at(weight: int, hours: float) -> TrafficSplit:
+    """Set so many hours after NOON."""
+    split = set_weight(weight, actor=ANNA, reason=f"to {weight}")
+    moment = NOON + timedelta(hours=hours)
+    TrafficSplit.objects.filter(pk=split.pk).update(at=moment)
+    return split
+
+
+def test_each_change_stands_beside_what_it_replaced(db: None) -> None:
+    for weight, hours in ((10_000, -1), (20_000, 1), (5_000, 2), (7_000, 9)):
+        at(weight, hours)
+    found = weight_changes(NOON, NOON + timedelta(hours=3))
+    assert [(one.before, one.entry.weight) for one in found] == [(10_000, 20_000), (20_000, 5_000)]
+    assert [one.entry.reason for one in found] == ["to 20000", "to 5000"]
+
+
+def test_before_the_first_one_it_was_zero(db: None) -> None:
+    at(10_000, 0)
+    (change,) = weight_changes(NOON, NOON + timedelta(hours=1))
+    assert (change.before, change.entry.weight) == (0, 10_000)
+    assert weight_before(NOON) == 0
+    assert weight_before(NOON + timedelta(seconds=1)) == 10_000
+
+
+def test_a_new_rollout_replaces_the_weight_of_the_one_before(db: None) -> None:
+    at(10_000, -2)
+    Rollout.objects.update(closed_at=NOON)
+    at(0, 1)
+    (change,) = weight_changes(NOON, NOON + timedelta(hours=2))
+    assert (change.before, change.entry.weight) == (10_000, 0)
+
+
+def test_a_moment_belongs_to_one_of_two_adjoining_times(db: None) -> None:
+    at(10_000, 1)
+    middle = NOON + timedelta(hours=1)
+    assert weight_changes(NOON, middle) == []
+    assert len(weight_changes(middle, middle + timedelta(hours=1))) == 1

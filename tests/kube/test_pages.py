@@ -138,7 +138,7 @@ def test_what_is_queued_is_counted_with_the_backend_s_status(console: Client) ->
     )  # fmt: skip
     text = text_of(console.get(JOBS))
     assert "Queued 3 the oldest came" in text
-    assert "The cluster is unavailable for 7 min 00 s: no route to host Next try" in text
+    assert "The cluster is unavailable for 7 min 00 s: no route to host · Next try" in text
     assert "3 Assignments wait to be placed" in text
 
 

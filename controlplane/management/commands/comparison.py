@@ -1,6 +1,7 @@
 """The backends side by side, in the terminal or as JSON."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +13,8 @@ from django.utils.dateparse import parse_datetime
 from rich.console import Console
 from rich.table import Table
 
-from dispatch.comparison import BackendSummary, Percentiles, summary
+from dispatch.comparison import PHASES, BackendSummary, summary
+from dispatch.measuring import Percentiles
 
 COLUMNS = (
     "Backend",
@@ -46,7 +48,11 @@ class Command(BaseCommand):
         table = Table(*COLUMNS, title=f"Tasks ended since {since:%Y-%m-%d %H:%M:%S} UTC")
         for row in rows:
             table.add_row(*_cells(row))
-        Console(width=None if self.stdout.isatty() else 140).print(table)
+        console = Console(width=None if self.stdout.isatty() else 140)
+        console.print(table)
+        console.print(_phases(rows))
+        if any(row.attempts for row in rows):
+            console.print(_failures(rows))
 
 
 def _time(text: str) -> datetime:
@@ -70,7 +76,28 @@ def _cells(row: BackendSummary) -> list[str]:
     return [row.backend, *map(str, counts), *times, "—" if cost is None else f"{cost:.5f}"]
 
 
+def _phases(rows: Sequence[BackendSummary]) -> Table:
+    table = Table("Phase", *(row.backend for row in rows), title="Phase by phase, p50 / p95")
+    for name in PHASES:
+        table.add_row(name, *(_times(row.phases[name]) for row in rows))
+    return table
+
+
+def _failures(rows: Sequence[BackendSummary]) -> Table:
+    """Attempts that brought no verdict, a line for each category that there was."""
+    columns = [f"{row.backend} (of {row.attempts})" for row in rows]
+    table = Table("Infrastructure failures", *columns, title="Attempts")
+    for category in sorted({category for row in rows for category in row.failures}):
+        table.add_row(category, *(str(row.failures.get(category, 0)) for row in rows))
+    firsts = [f"{row.firsts_failed} of {row.firsts}" for row in rows]
+    table.add_row("first attempts without a verdict", *firsts)
+    table.add_row("to the other backend", *(str(row.fell_back) for row in rows))
+    return table
+
+
 def _times(value: Percentiles) -> str:
+    """A p95 of few values is no more than a guess, and is not shown."""
     if value.p50 is None or value.p95 is None:
         return "—"
-    return f"{value.p50:.1f} / {value.p95:.1f} s (n={value.n})"
+    p95 = "too few" if value.few else f"{value.p95:.1f} s"
+    return f"{value.p50:.1f} s / {p95} (n={value.n})"
