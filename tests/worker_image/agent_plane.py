@@ -7,9 +7,10 @@ import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.worker_image.loopback import Loopback, Reply, Request
 
 ASSIGNMENT_ID = str(uuid.UUID(int=7))
 PREFIX = f"/api/agent/v1/assignments/{ASSIGNMENT_ID}/"
@@ -35,69 +36,55 @@ class Taken:
 
 @dataclass
 class AgentPlane:
-    """`order` is what a claim gets. `answer` may say otherwise, call by call: a status and JSON;
-    None leaves it. Such a call counts as refused, and is not among `calls`."""
+    """`order` is what a claim gets. `answer` may say otherwise, call by call: a status and JSON,
+    with `retry_after`; None leaves it. Such a call counts as refused, and is not among `calls`.
+    `trouble` is what becomes of the usual answer (loopback.py), `deaf_to` the name of a call that
+    is not read to its end; of an event there it is `events` alone."""
 
     order: dict[str, Any] = field(default_factory=dict)
     answer: Callable[[Taken], Answer | None] = lambda call: None
+    trouble: Callable[[Taken], str] = lambda call: ""
+    deaf_to: Callable[[str], bool] = lambda name: False
+    retry_after: int | None = None
     token: str = ""
     cancel: bool = False
-    port: int = 0
     calls: list[Taken] = field(default_factory=list)
     refused: list[Taken] = field(default_factory=list)
     instance: str = ""
-    _logs: dict[str, bytes] = field(default_factory=dict)
-    _server: ThreadingHTTPServer | None = None
+    _logs: dict[str, bytearray] = field(default_factory=dict)
+    _loopback: Loopback = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._loopback = Loopback(self._reply, deaf_to=lambda path: self.deaf_to(name_of(path)))
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return self._loopback.url
 
     def start(self) -> None:
         """Also again, on the same port, after `stop`."""
-        plane = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                status, answer = plane.take(self.path, dict(self.headers), body)
-                text = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        ThreadingHTTPServer.allow_reuse_address = True
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        self.port = self._server.server_address[1]
-        serve = self._server.serve_forever
-        threading.Thread(target=serve, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        self._loopback.start()
 
     def stop(self) -> None:
-        if self._server:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+        self._loopback.stop()
 
-    def take(self, path: str, headers: dict[str, str], body: bytes) -> Answer:
-        parts = urlsplit(path)
-        if not parts.path.startswith(PREFIX) or headers.get("Authorization") != f"Bearer {TOKEN}":
-            return 401, {"error": "not yours"}
-        name = parts.path.removeprefix(PREFIX).replace("/", " ")
+    def _reply(self, request: Request) -> Reply:
+        if not request.path.startswith(PREFIX):
+            return json_reply(404, {"error": "not here"})
+        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            return json_reply(401, {"error": "not yours"})
+        name = name_of(request.path)
         if name == "events":
-            name = f"events {json.loads(body)['type']}"
-        query = {key: values[0] for key, values in parse_qs(parts.query).items()}
-        call = Taken(name=name, query=query, headers=headers, body=body)
+            name = f"events {json.loads(request.body)['type']}"
+        query = {key: values[0] for key, values in parse_qs(urlsplit(request.path).query).items()}
+        call = Taken(name=name, query=query, headers=request.headers, body=request.body)
         with self._lock:
             if (answer := self.answer(call)) is not None:
                 self.refused.append(call)
-                return answer
+                return json_reply(*answer, retry_after=self.retry_after)
             self.calls.append(call)
-            return self._usual(call)
+            return json_reply(*self._usual(call), trouble=self.trouble(call))
 
     def _usual(self, call: Taken) -> Answer:
         if call.name == "claim":
@@ -115,19 +102,19 @@ class AgentPlane:
     def _append(self, call: Taken) -> Answer:
         """Whole lines are acknowledged, overlaps ignored; a gap is refused."""
         stream, offset = call.name.removeprefix("logs "), int(call.query["offset"])
-        log, data = self._logs.get(stream, b""), call.body
+        log, data = self._logs.setdefault(stream, bytearray()), call.body
         cut = data.rfind(b"\n") + 1
         if "end" not in call.query and (cut or len(data) < LARGEST_HELD_BACK):
             data = data[:cut]
         if offset > len(log):
             return 409, {"error": "gap", "offset": len(log)}
-        self._logs[stream] = log + data[len(log) - offset :]
+        log += data[len(log) - offset :]
         return 200, {"offset": offset + len(data)}
 
     def forget_log(self, stream: str, keep: int) -> None:
         """As after a restore from a backup."""
         with self._lock:
-            self._logs[stream] = self._logs.get(stream, b"")[:keep]
+            del self._logs[stream][keep:]
 
     def names(self) -> list[str]:
         """Every call but heartbeats and logs, in order, each run of the same one once."""
@@ -148,10 +135,25 @@ class AgentPlane:
         return bool(self.named(name))
 
     def log(self, stream: str) -> bytes:
-        return self._logs.get(stream, b"")
+        with self._lock:
+            return bytes(self._logs.get(stream, b""))
+
+    def log_size(self, stream: str) -> int:
+        return len(self._logs.get(stream, b""))
 
     def text(self, stream: str) -> str:
         return self.log(stream).decode("utf-8", "replace")
+
+
+def name_of(path: str) -> str:
+    return urlsplit(path).path.removeprefix(PREFIX).replace("/", " ")
+
+
+def json_reply(
+    status: int, answer: Any, *, trouble: str = "", retry_after: int | None = None
+) -> Reply:
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return Reply(status=status, body=json.dumps(answer).encode(), headers=headers, trouble=trouble)
 
 
 def work_order(clone_url: str, commit: str, **changes: Any) -> dict[str, Any]:

@@ -7,8 +7,9 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.worker_image.loopback import Loopback, Reply, Request
 
 PREFIX = "/api/v1/worker_agents"
 
@@ -41,48 +42,34 @@ class ControlPlane:
     items: list[dict[str, Any]] = field(default_factory=list)
     answer: Callable[[Recorded], Answer | None] = lambda call: None
     token: bytes = b""
-    port: int = 0
     calls: list[Recorded] = field(default_factory=list)
-    _server: ThreadingHTTPServer | None = None
+    _loopback: Loopback = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._loopback = Loopback(self._reply)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return self._loopback.url
 
     def start(self) -> None:
         """Also again, on the same port, after `stop`."""
-        plane = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def handle_any(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                path = self.path.removeprefix(PREFIX)
-                call = Recorded(
-                    method=self.command, path=path, headers=dict(self.headers), body=body
-                )
-                status, text = plane.take(call)
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            do_GET = do_POST = do_PATCH = do_DELETE = handle_any
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        ThreadingHTTPServer.allow_reuse_address = True
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        self.port = self._server.server_address[1]
-        serve = self._server.serve_forever
-        threading.Thread(target=serve, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        self._loopback.start()
 
     def stop(self) -> None:
-        if self._server:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+        self._loopback.stop()
+
+    def _reply(self, request: Request) -> Reply:
+        status, body = self.take(
+            Recorded(
+                method=request.method,
+                path=request.path.removeprefix(PREFIX),
+                headers=request.headers,
+                body=request.body,
+            )
+        )
+        return Reply(status=status, body=body)
 
     def take(self, call: Recorded) -> Answer:
         """A call that is answered otherwise counts as refused, and is not among `calls`."""

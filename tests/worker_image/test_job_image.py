@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from sandbox.kubernetes.kubelet.launch import Launched, launch_registry
 from sandbox.kubernetes.registry.client import Registry as Client
 from tests.worker_image.agent_plane import AgentPlane, work_order
 from tests.worker_image.conftest import MakePod, MakeRepository
+from tests.worker_image.loopback import Loopback, Reply, Request
 from worker_image.switchyard_agent.errors import StepFailed, Unreachable
 from worker_image.switchyard_agent.job.image import ImageConfig, read_config
 from worker_image.switchyard_agent.job.settings import Registry
@@ -106,51 +105,51 @@ def test_a_reference_without_a_registry_is_refused() -> None:
 
 # What stands in front of real registries ---------------------------------------------------------
 
-Answer = tuple[int, dict[str, str], bytes]
+Answer = Callable[[str], Reply]
 
 
 @dataclass
 class Front:
-    """Answers calls by their path. `seen` has each path with the credentials it came with."""
+    """Answers calls by their path and credentials. `seen` has both of each call."""
 
-    answers: dict[str, Callable[[str], Answer]] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
     seen: list[tuple[str, str]] = field(default_factory=list)
-    host: str = ""
+    loopback: Loopback = field(init=False)
 
-    def serve(self) -> ThreadingHTTPServer:
-        front = self
+    def __post_init__(self) -> None:
+        self.loopback = Loopback(self._reply)
+        self.loopback.start()
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                credentials = self.headers.get("Authorization", "")
-                front.seen.append((self.path, credentials))
-                status, headers, body = front.answers[self.path](credentials)
-                self.send_response(status)
-                for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
+    @property
+    def host(self) -> str:
+        return self.loopback.host
 
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.host = f"127.0.0.1:{server.server_address[1]}"
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        return server
+    def _reply(self, request: Request) -> Reply:
+        credentials = request.headers.get("Authorization", "")
+        self.seen.append((request.path, credentials))
+        return self.answers[request.path](credentials)
 
 
 @pytest.fixture
-def front() -> Iterator[Front]:
-    found = Front()
-    server = found.serve()
-    yield found
-    server.shutdown()
-    server.server_close()
+def make_front() -> Iterator[Callable[[], Front]]:
+    fronts: list[Front] = []
+
+    def make() -> Front:
+        fronts.append(Front())
+        return fronts[-1]
+
+    yield make
+    for front in fronts:
+        front.loopback.stop()
 
 
-def document(found: Any, **headers: str) -> Callable[[str], Answer]:
-    return lambda credentials: (200, headers, json.dumps(found).encode())
+@pytest.fixture
+def front(make_front: Callable[[], Front]) -> Front:
+    return make_front()
+
+
+def document(found: Any, **headers: str) -> Answer:
+    return lambda credentials: Reply(headers=headers, body=json.dumps(found).encode())
 
 
 def serve_image(front: Front) -> None:
@@ -175,8 +174,8 @@ def test_a_token_is_fetched_once_with_the_credentials_of_this_registry(
     realm = f"http://{front.host}/token"
     challenge = f'Bearer realm="{realm}",service="the registry",scope="{scope}"'
 
-    def guarded(answer: Callable[[str], Answer]) -> Callable[[str], Answer]:
-        refused: Answer = (401, {"WWW-Authenticate": challenge}, b"{}")
+    def guarded(answer: Answer) -> Answer:
+        refused = Reply(status=401, headers={"WWW-Authenticate": challenge})
         return lambda credentials: answer("") if credentials == "Bearer t0ken" else refused
 
     front.answers = {path: guarded(answer) for path, answer in front.answers.items()}
@@ -195,10 +194,8 @@ def test_a_token_is_fetched_once_with_the_credentials_of_this_registry(
 def test_credentials_that_are_refused_are_no_reason_to_try_again(
     front: Front, tmp_path: Path
 ) -> None:
-    front.answers["/v2/acme/shop/manifests/key"] = lambda credentials: (
-        401,
-        {"WWW-Authenticate": 'Basic realm="here"'},
-        b"{}",
+    front.answers["/v2/acme/shop/manifests/key"] = lambda credentials: Reply(
+        status=401, headers={"WWW-Authenticate": 'Basic realm="here"'}
     )
     with pytest.raises(StepFailed, match="answered 401"):
         read_config(at(f"{front.host}/acme/shop:key", login(tmp_path, front.host)))
@@ -206,21 +203,17 @@ def test_credentials_that_are_refused_are_no_reason_to_try_again(
 
 
 def test_a_redirect_to_a_store_elsewhere_is_followed_without_the_credentials(
-    front: Front, tmp_path: Path
+    front: Front, make_front: Callable[[], Front], tmp_path: Path
 ) -> None:
     serve_image(front)
-    store = Front()
-    server = store.serve()
+    store = make_front()
     store.answers["/blob"] = front.answers["/v2/acme/shop/blobs/sha256:c"]
-    away: Answer = (307, {"Location": f"http://{store.host}/blob"}, b"")
+    away = Reply(status=307, headers={"Location": f"http://{store.host}/blob"})
+    asks = Reply(status=401, headers={"WWW-Authenticate": "Basic"})
     front.answers["/v2/acme/shop/blobs/sha256:c"] = lambda credentials: (
-        away if credentials else (401, {"WWW-Authenticate": "Basic"}, b"")
+        away if credentials else asks
     )
-    try:
-        read = read_config(at(f"{front.host}/acme/shop:key", login(tmp_path, front.host)))
-    finally:
-        server.shutdown()
-        server.server_close()
+    read = read_config(at(f"{front.host}/acme/shop:key", login(tmp_path, front.host)))
     assert read.entrypoint == ("/e",)
     assert store.seen == [("/blob", "")]
 
@@ -241,17 +234,15 @@ def test_of_an_image_for_several_machines_ours_is_read(front: Front) -> None:
 
 
 def test_an_answer_that_breaks_off_is_out_of_reach_and_no_bad_manifest(front: Front) -> None:
-    front.answers["/v2/acme/shop/manifests/key"] = lambda credentials: (
-        200,
-        {"Content-Length": "100"},
-        b'{"config"',
+    front.answers["/v2/acme/shop/manifests/key"] = lambda credentials: Reply(
+        headers={"Content-Length": "100"}, body=b'{"config"'
     )
     with pytest.raises(Unreachable, match="91 bytes of an answer are missing"):
         read_config(at(f"{front.host}/acme/shop:key"))
 
 
 def test_what_is_no_manifest_is_no_reason_to_try_again(front: Front) -> None:
-    front.answers["/v2/acme/shop/manifests/key"] = lambda credentials: (200, {}, b"<html>")
+    front.answers["/v2/acme/shop/manifests/key"] = lambda credentials: Reply(body=b"<html>")
     with pytest.raises(StepFailed, match="no manifest that can be read"):
         read_config(at(f"{front.host}/acme/shop:key"))
 

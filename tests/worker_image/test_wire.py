@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import http.client
 import time
 
 import pytest
@@ -44,6 +45,22 @@ def test_one_try_is_one_try(control_plane: ControlPlane) -> None:
     control_plane.answer = lambda call: (503, b"")
     with pytest.raises(Unreachable, match="answered 503"):
         wire(control_plane).send(CALL)
+
+
+def test_a_connection_that_is_reset_before_it_is_made_is_tried_again(
+    control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a server that goes away in this moment: the kernel cannot be made to do it."""
+    connect, resets = http.client.HTTPConnection.connect, [ConnectionResetError(104, "reset")] * 2
+
+    def reset_at_first(self: http.client.HTTPConnection) -> None:
+        if resets:
+            raise resets.pop()
+        connect(self)
+
+    monkeypatch.setattr(http.client.HTTPConnection, "connect", reset_at_first)
+    assert wire(control_plane).deliver(CALL) == b""
+    assert not resets
 
 
 def test_an_answer_is_returned_when_it_comes(control_plane: ControlPlane) -> None:

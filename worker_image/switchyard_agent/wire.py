@@ -88,6 +88,7 @@ class Wire:
         connection = connect(parts.hostname, parts.port, timeout=timeout)
         with contextlib.closing(connection), _body(call.body) as (body, length):
             headers = {**self.headers, "Connection": "close", **call.headers, **length}
+            connection.connect()
             # A server may refuse a large body before it has read it: its answer counts.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.request(call.method, parts.path + call.path, body, headers)
