@@ -22,6 +22,11 @@ def parse_moment(text: str) -> Moment:
     return at, int(fraction[1].ljust(9, "0")) if fraction else 0
 
 
+def whole_second(text: str) -> str:
+    """The same moment without its fraction; "" for none."""
+    return re.sub(r"\.\d+", "", text)
+
+
 @dataclass(kw_only=True)
 class NewLines:
     """`moment` is that of the last line taken, as it was written ("" for none), and `lines` how

@@ -22,7 +22,7 @@ from dispatch.models import Assignment
 from dispatch.redaction import redactor_for
 from dispatch.reporting import TooMuch, append_log
 from kube.api import Cluster
-from kube.log_lines import NewLines
+from kube.log_lines import NewLines, whole_second
 from kube.manifest.job import ASSIGNMENT
 from kube.models import ServiceLog
 from kube.names import BACKEND, OURS, SEED
@@ -186,7 +186,7 @@ def _new_lines(
         with cluster.log(
             source.pod,
             source.container,
-            since=row.moment,
+            since=whole_second(row.moment),
             previous=previous,
             timeout=CALL_SECONDS,
         ) as pieces:

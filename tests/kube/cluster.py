@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from kube.config import Config, config
+from sandbox.kubernetes.kubeconfig import write_kubeconfig
 from sandbox.kubernetes.launch import Launched, launch
 from tests.waiting import wait_until
 
-NAMESPACE = "workers"
+NAMESPACE, LIMITED = "workers", "limited-token"
 COMPOSE = """\
 services:
   saturn_test_app:
@@ -34,6 +35,9 @@ class SandboxCluster:
 
     def __init__(self, launched: Launched) -> None:
         self.launched = launched
+        # The backend has the rights of the product's Role and no others.
+        self.limited = launched.state / "limited"
+        write_kubeconfig(self.limited, launched.url, {"limited": LIMITED})
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
         self.call("POST", "/api/v1/namespaces", namespace)
 
@@ -41,7 +45,7 @@ class SandboxCluster:
         defaults = config()
         manifest = dataclasses.replace(defaults.manifest, namespace=NAMESPACE)
         settings: dict[str, Any] = {
-            "kubeconfig": str(self.launched.kubeconfig),
+            "kubeconfig": str(self.limited),
             "manifest": manifest,
             "calls_per_second": 1000.0,
             "timeout": 5.0,
@@ -150,7 +154,7 @@ class SandboxCluster:
 @cache
 def sandbox_cluster() -> SandboxCluster:
     folder = Path(tempfile.mkdtemp(prefix="switchyard-cluster-"))
-    launched = launch(folder, "--nodes", "1", "--speed", "20")
+    launched = launch(folder, "--nodes", "1", "--speed", "20", "--limited-token", LIMITED)
 
     def end() -> None:
         launched.stop()

@@ -1,0 +1,240 @@
+"""The logs of services come to their streams once, whole and free of secrets, over real HTTP from
+the sandbox's node."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from dispatch import encryption
+from dispatch.models import Assignment, LogChunk, TaskSecret
+from dispatch.outcomes import Category
+from kube import log_lines, service_logs
+from kube.config import config
+from kube.manifest.job import ASSIGNMENT, INSTALLATION
+from kube.models import ServiceLog
+from kube.service_logs import Follower, read_to_the_end
+from kube.worker import KubernetesWorker
+from tests.factories import make_assignment, make_suite_run
+from tests.sandbox.kubelet_cluster import Cluster, RunningPod, shell, sidecar, start_cluster
+
+pytestmark = pytest.mark.django_db
+
+Json = dict[str, Any]
+# It goes on when the test says so.
+WAIT = "while [ ! -e /shared/{0} ]; do sleep 0.05; done"
+SHARED: Json = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with start_cluster(tmp_path_factory.mktemp("node")) as cluster:
+        cluster.make_namespace()
+        yield cluster
+
+
+@pytest.fixture
+def worker(node: Cluster) -> Iterator[KubernetesWorker]:
+    defaults = config()
+    made = KubernetesWorker(
+        replace(
+            defaults,
+            kubeconfig=str(node.folder / "api" / "kubeconfig"),
+            manifest=replace(defaults.manifest, namespace=node.namespace),
+            relist=0.0,
+            log_every=0.2,
+        )
+    )
+    yield made
+    node.clear()
+
+
+@pytest.fixture
+def assignment() -> Assignment:
+    return make_assignment(make_suite_run(backend="kubernetes"))
+
+
+def run(node: Cluster, assignment: Assignment, script: str, name: str = "db") -> RunningPod:
+    """A pod of this Assignment with one service."""
+    labels = {
+        "app.kubernetes.io/managed-by": "switchyard",
+        INSTALLATION: "default",
+        ASSIGNMENT: str(assignment.pk),
+        "job-name": f"task-{assignment.task_id}-a1",
+    }
+    volumes = [{"name": "shared", "emptyDir": {}}]
+    service = sidecar(script, name, **SHARED)
+    test = shell("sleep 600", "test", **SHARED)
+    return node.run(
+        f"pod-{assignment.pk}",
+        metadata={"labels": labels},
+        initContainers=[sidecar("sleep 600", "agent"), service],
+        containers=[test],
+        volumes=volumes,
+    )
+
+
+def tell(pod: RunningPod, word: str) -> None:
+    (pod.folder / "volumes" / "shared" / word).touch()
+
+
+def wait_printed(pod: RunningPod, word: str) -> None:
+    pod.wait(lambda: pod.runs("db") and word in pod.log("db"))
+
+
+def text(assignment: Assignment, name: str = "db") -> str:
+    chunks = LogChunk.objects.filter(stream__assignment=assignment, stream__name=f"service-{name}")
+    return b"".join(bytes(chunk.data) for chunk in chunks.order_by("start")).decode()
+
+
+def follow(worker: KubernetesWorker, follower: Follower | None = None) -> None:
+    worker.pods.refresh()
+    (follower or Follower()).step(worker)
+
+
+def wait_for(
+    pod: RunningPod, worker: KubernetesWorker, assignment: Assignment, wanted: str
+) -> None:
+    def there() -> bool:
+        follow(worker)
+        return wanted in text(assignment)
+
+    pod.wait(there)
+
+
+def test_what_a_service_prints_comes_once_and_is_taken_up_after_a_restart_of_ours(
+    node: Cluster, worker: KubernetesWorker, assignment: Assignment
+) -> None:
+    script = f"echo one; echo two; {WAIT.format('go')}; echo three; sleep 600"
+    pod = run(node, assignment, script)
+    wait_for(pod, worker, assignment, "two")
+    follow(worker)
+    tell(pod, "go")
+    wait_for(pod, KubernetesWorker(worker.config), assignment, "three")
+    follow(worker)
+    assert text(assignment) == "one\ntwo\nthree\n"
+    assert text(assignment, "agent") == "", "our own containers report by themselves"
+
+
+def test_secrets_are_taken_out(
+    node: Cluster, worker: KubernetesWorker, assignment: Assignment
+) -> None:
+    ciphertext = encryption.encrypt_mapping({"API_KEY": "s3cr3t-value"})
+    TaskSecret.objects.create(task=assignment.task, ciphertext=ciphertext)
+    pod = run(node, assignment, "echo with s3cr3t-value; echo end; sleep 600")
+    wait_for(pod, worker, assignment, "end")
+    assert text(assignment) == "with [REDACTED]\nend\n"
+
+
+def test_a_service_that_is_started_again_is_read_on_from_its_run_before(
+    node: Cluster, worker: KubernetesWorker, assignment: Assignment
+) -> None:
+    first = f"echo first; {WAIT.format('go')}; echo last of it; touch /shared/again; exit 1"
+    pod = run(node, assignment, f"if [ -e /shared/again ]; then echo anew; sleep 600; fi; {first}")
+    wait_for(pod, worker, assignment, "first")
+    tell(pod, "go")
+    pod.wait(lambda: pod.container("db").get("restartCount") == 1 and pod.runs("db"))
+    wait_for(pod, worker, assignment, "anew")
+    lines = text(assignment).splitlines()
+    assert lines == ["first", "last of it", "[db was started again: restart 1]", "anew"]
+
+
+def test_more_than_is_read_at_once_is_read_on(
+    node: Cluster,
+    worker: KubernetesWorker,
+    assignment: Assignment,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    count = "i=0; while [ $i -lt 3000 ]; do echo $i; i=$((i+1)); done"
+    pod = run(node, assignment, f"{count}; echo end; sleep 600")
+    wait_printed(pod, "end")
+    monkeypatch.setattr(log_lines, "MOST_BYTES", 1000)
+    follow(worker)
+    assert 1000 <= len(text(assignment)) < 1100
+    wait_for(pod, worker, assignment, "end")
+    assert text(assignment) == "".join(f"{n}\n" for n in range(3000)) + "end\n"
+
+
+def test_the_last_read_takes_what_is_there_before_the_job_goes(
+    node: Cluster, worker: KubernetesWorker, assignment: Assignment
+) -> None:
+    pod = run(node, assignment, "echo one; printf half; sleep 600")
+    wait_printed(pod, "one")
+    worker.pods.refresh()
+    read_to_the_end(worker.cluster, worker.pods.all())
+    assert text(assignment).startswith("one\n")
+
+
+def test_what_is_released_is_not_read_and_how_far_it_was_is_forgotten(
+    node: Cluster, worker: KubernetesWorker, assignment: Assignment
+) -> None:
+    pod = run(node, assignment, f"echo one; {WAIT.format('go')}; echo two; sleep 600")
+    wait_for(pod, worker, assignment, "one")
+    assert ServiceLog.objects.filter(assignment_id=assignment.pk).exists()
+    assignment.close(Category.CANCELLED)
+    Assignment.objects.filter(pk=assignment.pk).update(released_at=timezone.now())
+    tell(pod, "go")
+    wait_printed(pod, "two")
+    follow(worker)
+    assert text(assignment) == "one\n"
+    assert not ServiceLog.objects.exists()
+
+
+def test_a_pod_of_another_job_of_this_name_is_not_its(
+    node: Cluster, worker: KubernetesWorker, assignment: Assignment
+) -> None:
+    assignment.place(f"task-{assignment.task_id}-a1/the-uid-of-its-job")
+    pod = run(node, assignment, "echo one; sleep 600")
+    wait_printed(pod, "one")
+    follow(worker)
+    assert text(assignment) == ""
+
+
+def test_a_log_is_asked_for_now_and_then_only_and_for_a_share_of_the_calls(
+    node: Cluster, worker: KubernetesWorker, assignment: Assignment
+) -> None:
+    pod = run(node, assignment, "echo one; sleep 600")
+    wait_printed(pod, "one")
+    worker.config = replace(worker.config, log_every=3600)
+    rule = {"kind": "latency", "seconds": 0, "path": "/log[?]"}
+    node.api.call("PUT", "/sandbox/faults", [rule])
+    follower = Follower()
+    for _ in range(5):
+        follow(worker, follower)
+    (found,) = node.api.call("GET", "/sandbox/faults").json()
+    node.api.call("PUT", "/sandbox/faults", [])
+    assert found["fired"] == 1
+    assert text(assignment) == "one\n"
+
+
+def test_a_node_that_does_not_answer_costs_one_call_and_no_error(
+    node: Cluster, worker: KubernetesWorker, assignment: Assignment
+) -> None:
+    pod = run(node, assignment, "echo one; sleep 600")
+    wait_printed(pod, "one")
+    node.api.call("PUT", "/sandbox/faults", [{"kind": "500", "path": "/log[?]"}])
+    follower = Follower()
+    for _ in range(3):
+        follow(worker, follower)
+    (found,) = node.api.call("GET", "/sandbox/faults").json()
+    read_to_the_end(worker.cluster, worker.pods.all())
+    node.api.call("PUT", "/sandbox/faults", [])
+    assert found["fired"] == 1
+    assert text(assignment) == ""
+    wait_for(pod, worker, assignment, "one")
+
+
+def test_two_controllers_that_read_at_once_keep_each_line_once(
+    node: Cluster, worker: KubernetesWorker, assignment: Assignment
+) -> None:
+    pod = run(node, assignment, "echo one; sleep 600")
+    wait_printed(pod, "one")
+    worker.pods.refresh()
+    (source,) = service_logs.sources(worker.pods.all())
+    stale = ServiceLog.of(assignment.pk, "db")
+    service_logs.read(worker.cluster, source)
+    new = service_logs._new_lines(worker.cluster, source, stale, previous=False, last=False)
+    assert not service_logs._keep(stale, source, new, 0)
+    assert text(assignment) == "one\n"
