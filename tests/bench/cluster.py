@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from kube.config import Config
 from sandbox.kubernetes.launch import Launched, launch
 from tests.bench.client import Connection, request
 from tests.kube.cluster import NAMESPACE, SandboxCluster
@@ -60,6 +61,10 @@ class Cluster(SandboxCluster):
         """The bytes of a request as the product would send it."""
         authorization = f"Bearer {self.launched.token}"
         return request(method, path, body, {"Authorization": authorization}, kind)
+
+    def config(self, **facts: Any) -> Config:
+        """For the backend in this process, as the administrator."""
+        return super().config(kubeconfig=str(self.launched.kubeconfig), **facts)
 
     def settings(self, **more: str) -> dict[str, str]:
         """For the product's processes."""

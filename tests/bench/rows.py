@@ -61,8 +61,10 @@ class Population:
         busy.update(state=WorkerState.RETIRED, ended_at=now, destroyed_at=now)
 
     def settle(self) -> None:
-        """What the database does by itself in time."""
+        """What the database does by itself in time. What came in bulk is written out, or whoever
+        comes next would have to do it."""
         _execute("VACUUM ANALYZE")
+        _execute("CHECKPOINT")
 
     def _add_tasks(self, task: Task, count: int, assigned: Mapping[str, str]) -> None:
         """Copies of the Task, its Assignment and its events."""
