@@ -1,12 +1,15 @@
 """The operators' main paths through the console, in a real browser."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 from selenium import webdriver
+from selenium.webdriver.common.by import By
 
 from dispatch.models import LogChunk, LogStream, TrafficSplit
 from dispatch.outcomes import Category
@@ -115,6 +118,40 @@ def test_an_operator_sets_the_weight_and_is_told_when_it_is_refused(browser: Bro
     browser.expect("The weight is 12.500 % now")
     assert TrafficSplit.objects.get().reason == "First step"
     assert noise(browser) == ["422"]
+
+
+def test_an_operator_compares_the_backends_for_a_time_of_their_own(
+    browser: Browser, day: Day
+) -> None:
+    for weight, hours in ((0, 20), (25_000, 10)):
+        moment = timezone.now() - timedelta(hours=hours)
+        TrafficSplit.objects.filter(weight=weight).update(at=moment)
+    browser.follow("Comparison")
+    browser.expect("Phase by phase")
+    marks = browser.driver.find_elements(By.CSS_SELECTOR, ".chart > svg g.change line")
+    picture = browser.driver.find_element(By.CSS_SELECTOR, ".chart > svg").rect
+    assert len(marks) == 4  # both changes, in both plots
+    for mark in marks:
+        assert picture["x"] - 1 <= mark.rect["x"] <= picture["x"] + picture["width"] + 1
+    columns = browser.driver.find_elements(By.CSS_SELECTOR, ".chart > svg > rect")
+    assert columns and all(column.rect["height"] > 0 for column in columns)
+    assert "A week of baseline looks good" in browser.text()
+
+    choose(browser, "2026-08-07T10:00", "2026-08-07T09:00")
+    browser.expect("This is not after the beginning")
+    choose(browser, "2026-08-07T08:00", "2026-08-07T09:00")
+    browser.expect("No Task ended in this time")
+    browser.follow("Since the last change of weight")
+    browser.expect("Tasks that ended from")
+    assert noise(browser) == ["422"]
+
+
+def choose(browser: Browser, since: str, until: str) -> None:
+    """What a person picks in the browser's own fields, whose keys differ from land to land."""
+    script = "document.getElementById(arguments[0]).value = arguments[1]"
+    for field, moment in (("id_from", since), ("id_to", until)):
+        browser.driver.execute_script(script, field, moment)
+    browser.press("Show this time")
 
 
 def test_the_overview_keeps_itself_fresh(browser: Browser) -> None:
