@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from unittest.mock import patch
 from urllib.parse import quote
 
 from django.test import override_settings
@@ -62,12 +61,17 @@ def measure(make_site: MakeSite, scale: Scale, progress: Progress) -> list[Resul
 def _configured(there: Cluster) -> Iterator[None]:
     """The Kubernetes backend in this process, which is tuned as the controller's own."""
     settings = there.settings(SWITCHYARD_KUBE_RELIST_SECONDS=str(RELIST_SECONDS))
-    ours = override_settings(BACKENDS={"kubernetes": "kube.entry.ENTRY"})
-    with patch.dict(os.environ, settings), ours:
+    before = dict(os.environ)
+    os.environ.update(settings)
+    try:
+        with override_settings(BACKENDS={"kubernetes": "kube.entry.ENTRY"}):
+            _forget()
+            tune_python()
+            yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
         _forget()
-        tune_python()
-        yield
-    _forget()
 
 
 def _forget() -> None:
