@@ -181,6 +181,7 @@ def test_a_step_of_the_dockerfile_that_fails_is_told_with_the_builders_last_line
     [
         "error checking push permissions: make sure you entered the correct tag name",
         "failed to execute command: waiting for process to exit: signal: killed",
+        "failed to execute command: waiting for process to exit: exit status 137",
         "INFO RUN bundle install",
     ],
 )

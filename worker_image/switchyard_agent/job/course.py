@@ -28,7 +28,8 @@ OF_THE_DOCKERFILE = (
     "failed to get fileinfo",
     "target build stage",
 )
-KILLED = "signal: killed"
+# A step was killed, it may be for its memory: whether it was, the cluster knows.
+KILLED = ("signal: killed", "exit status 137")
 TERMINATED = 143
 
 
@@ -85,7 +86,8 @@ def end_of(job: Job, container: str, follower: Follower) -> int:
 
 def _build_end(job: Job, code: int) -> Exception:
     last = collecting.last_lines(job.settings.steps, "build.log", lines=1)
-    if any(sign in last.lower() for sign in OF_THE_DOCKERFILE) and KILLED not in last:
+    killed = any(sign in last for sign in KILLED)
+    if any(sign in last.lower() for sign in OF_THE_DOCKERFILE) and not killed:
         return BuildFailed(f"A step of the Dockerfile failed: {last}")
     job.say(f"The builder ended with exit code {code}")
     job.tell("build_ended", last)
