@@ -11,8 +11,8 @@ from dispatch.models import Assignment
 from dispatch.models.assignment import PHASES
 from kube.config import config
 from kube.manifest.request import job_name
+from kube.names import BACKEND
 
-BACKEND = "kubernetes"
 WAITING, STOPPING = "waiting", "stopping"
 # What an attempt goes through, in order, and what it does once it is there.
 STEPS = (

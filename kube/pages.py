@@ -13,6 +13,7 @@ from dispatch.models import Assignment, BackendStatus, TaskEvent
 from dispatch.operators import OperatorRequest, operator_page
 from kube import flight
 from kube.config import config
+from kube.names import BACKEND
 
 SHOWN_JOBS = 200
 SHOWN_REASONS = 5
@@ -42,8 +43,8 @@ def _jobs(only: str) -> dict[str, Any]:
         "counts": counts,
         "limit": config().limit,
         "queue": flight.queue(),
-        "status": BackendStatus.objects.filter(name=flight.BACKEND).first(),
-        "reasons": waiting.reasons(flight.BACKEND, SHOWN_REASONS),
+        "status": BackendStatus.objects.filter(name=BACKEND).first(),
+        "reasons": waiting.reasons(BACKEND, SHOWN_REASONS),
         "flights": [flight.flight(row) for row in rows[:SHOWN_JOBS]],
         "more": len(rows) > SHOWN_JOBS,
         "shown_jobs": SHOWN_JOBS,

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -15,7 +16,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from controlplane import figures
 from controlplane.figures import Live
-from dispatch import backends, comparison, routing, waiting, wake
+from dispatch import backends, comparison, following, routing, waiting, wake
 from dispatch.models import BackendStatus, Webhook
 from dispatch.operators import OperatorRequest, operator_page
 from dispatch.waiting import WaitingReason
@@ -55,9 +56,20 @@ def _context() -> dict[str, Any]:
         "leader": figures.leader(),
         "loops": sorted(loops, key=lambda loop: loop.state == "ok"),
         "troubled_loops": [loop for loop in loops if loop.state != "ok"],
+        "fallbacks": _fallbacks(),
         "webhooks": figures.webhooks(),
         "failures": failures.order_by("-failed_at")[:SHOWN_FAILURES],
     }
+
+
+def _fallbacks() -> dict[str, Any]:
+    """Of the last hour: how many there were of how many allowed, and the most frequent causes."""
+    found = following.fallbacks_last_hour()
+    causes = [
+        {"from": left, "to": to, "category": category, "count": count}
+        for (left, to, category), count in found.most_common(SHOWN_REASONS)
+    ]
+    return {"count": found.total(), "budget": settings.FALLBACKS_PER_HOUR, "causes": causes}
 
 
 def _lines(live: dict[str, Live]) -> list[BackendLine]:

@@ -150,3 +150,17 @@ def test_it_counts_the_three_most_frequent_reasons_to_wait(console: Client) -> N
     text = overview(console)
     assert "3 × pulling the first for" in text and "2 × no room" in text and "2 × quota" in text
     assert "rare" not in text
+
+
+def test_it_counts_the_fallbacks_of_the_last_hour_by_cause(console: Client, settings: Any) -> None:
+    assert "went to the other backend" not in overview(console)
+    settings.FALLBACKS_PER_HOUR = 4
+    for category in (Category.QUOTA, Category.QUOTA, Category.UNSCHEDULABLE):
+        attempt = make_assignment(make_suite_run(backend="kubernetes"))
+        attempt.place(str(attempt.pk))
+        attempt.close(category)
+    text = overview(console)
+    assert "3 Tasks went to the other backend in the last hour, of 4 that may." in text
+    assert "2 × from kubernetes to droplets: quota; 1 × from kubernetes to droplets" in text
+    settings.FALLBACKS_PER_HOUR = 3
+    assert "the budget of 3 is used up" in overview(console)
