@@ -37,7 +37,12 @@ def make_task(suite_run: SuiteRun | None = None, **facts: Any) -> Task:
         "timeout_seconds": 600,
     }
     task = Task.objects.create(**(defaults | facts))
-    Assignment.objects.create(task=task, backend=suite_run.backend, priority=task.priority)
+    Assignment.objects.create(
+        task=task,
+        backend=suite_run.backend,
+        account=suite_run.account,
+        priority=task.priority,
+    )
     TaskEvent.objects.create(task=task, seq=1, kind="task.queued")
     return task
 

@@ -210,7 +210,12 @@ def _task(client: ApiClient, suite_run: SuiteRun, shard: Mapping[str, Any]) -> T
 
 
 def _assignment(task: Task, suite_run: SuiteRun) -> Assignment:
-    return Assignment(task=task, backend=suite_run.backend, priority=task.priority)
+    return Assignment(
+        task=task,
+        backend=suite_run.backend,
+        account=suite_run.account,
+        priority=task.priority,
+    )
 
 
 def _event(task: Task, suite_run: SuiteRun) -> TaskEvent:

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import close_old_connections
 
-from dispatch import backends, wake
+from dispatch import accounts, backends, wake
 from dispatch.backends import (
     BatchBackend,
     Loop,
@@ -79,9 +79,9 @@ class Placing:
         now = time.monotonic()
         with self._lock:
             self._skipped = {key: until for key, until in self._skipped.items() if until > now}
-            passed_over = self._under_way | self._skipped.keys()
-        found = Assignment.queued(self.backend)[: count + len(passed_over)]
-        return [row for row in found if row.pk not in passed_over][:count]
+            starting = set(self._under_way)
+            passed_over = starting | self._skipped.keys()
+        return accounts.next_in_line(self.backend, count, passed_over, starting)
 
     def _submit(self, assignments: Sequence[Assignment]) -> None:
         if self._pool is None:

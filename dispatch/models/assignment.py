@@ -38,6 +38,8 @@ class Assignment(models.Model):
     number = models.PositiveSmallIntegerField(default=1)
     purpose = models.CharField(max_length=12, choices=Purpose, default=Purpose.PRIMARY)
     backend = models.CharField(max_length=40, blank=True)
+    # The suite run's own, once more: the queue is filtered by it (dispatch.accounts).
+    account = models.CharField(max_length=100, blank=True)
     external_id = models.CharField(max_length=100, null=True)
     pending = models.TextField(blank=True)
     pending_since = models.DateTimeField(null=True)
@@ -259,6 +261,7 @@ class Assignment(models.Model):
             task_id=self.task_id,
             number=last["n"] + 1,
             backend=following.backend,
+            account=self.account,
             size_class=following.size_class,
             priority=self.priority,
         )
