@@ -8,6 +8,7 @@ import pytest
 
 from tests.sandbox.kubelet_cluster import Cluster
 from tests.sandbox.whole_pods import start_job
+from tests.waiting import wait_until
 from tests.worker_image.agent_plane import AgentPlane, work_order
 from tests.worker_image.conftest import make_git_repository
 
@@ -111,3 +112,34 @@ def test_an_env_file_that_is_missing_fails_as_the_services_and_says_what_to_do(
     assert detail.startswith("env_file .saturnci/forgotten.env of the service saturn_test_app")
     assert detail.endswith("commit it, or say `required: false`")
     assert plane.only("finish").json["exit_code"] is None and not plane.has("results")
+
+
+def test_tests_that_never_end_are_over_at_the_tasks_timeout_and_so_is_the_pod(
+    cluster: Cluster, repository: tuple[str, str], plane: AgentPlane
+) -> None:
+    plane.order |= {"command": "sleep 3600", "timeout_seconds": 15}
+    pod = start_job(cluster, repository, (COMPOSE, DOCKERFILE), plane=plane)
+    pod.wait_end("Succeeded")
+    said = "the Task's timeout is over: 15 seconds from the claim"
+    assert plane.only("events timed_out").json["detail"] == said
+    assert plane.only("finish").json["exit_code"] is None and not plane.has("results")
+    wait_until(lambda: not pod.pids())
+
+
+def test_an_agent_whose_container_is_started_again_in_mid_run_goes_on(
+    cluster: Cluster, repository: tuple[str, str], plane: AgentPlane
+) -> None:
+    """In the same pod, so it is the same instance: nothing is told or sent twice."""
+    plane.order["command"] = "echo one; until [ -e shared/go ]; do sleep 0.1; done; echo two"
+    pod = start_job(cluster, repository, (COMPOSE, DOCKERFILE), plane=plane)
+    pod.wait(lambda: plane.text("test").endswith("one\n"))
+    order = {"namespace": cluster.namespace, "pod": pod.name, "container": "agent"}
+    assert cluster.order("oom", **order).status_code == 202
+    pod.wait(lambda: pod.container("agent").get("restartCount", 0) >= 1)
+    (pod.folder / "volumes" / "checkout" / "shared" / "go").touch()
+    pod.wait_end("Succeeded")
+    assert plane.text("test") == "entered for /bin/sh\none\ntwo\n"
+    assert "The agent was started again and goes on\n" in plane.text("system")
+    assert {call.json["instance"] for call in plane.named("claim")} == {pod.uid}
+    assert len(plane.named("claim")) >= 2 and len(plane.named("finish")) == 1
+    assert plane.only("finish").json["exit_code"] == 0

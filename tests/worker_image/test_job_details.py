@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.worker_image.agent_plane import TOKEN, AgentPlane, work_order
 from tests.worker_image.conftest import MakePod, MakeRepository
+from tests.worker_image.legacy_selection import legacy_shards
+from tests.worker_image.needed import needed
 
 WRITE_RESULTS = (
     """printf '{"examples": [], "summary": {"example_count": 1}}' > "$SWITCHYARD_RESULTS"; """
@@ -113,6 +117,28 @@ def test_what_the_memory_limit_killed_is_told_unless_the_tests_passed(
         make_pod().run(SWITCHYARD_CGROUP_DIR=str(tmp_path))
         assert plane.has("events test_oom") is told
         assert plane.only("finish").json["exit_code"] == code
+
+
+@pytest.mark.ruby
+def test_rspec_runs_the_files_of_the_shard_and_the_whole_suite_is_counted(
+    plane: AgentPlane, make_pod: MakePod, make_repository: MakeRepository
+) -> None:
+    needed("rspec", "ruby-rspec")
+    one = "RSpec.describe('n') { it('is') { expect(1).to eq(%d) } }\n"
+    specs = {f"spec/{name}_spec.rb": one % (name != "b") for name in "abc"}
+    repository = make_repository(specs)
+    checkout = Path(repository[0].removeprefix("file://"))
+    ended = {}
+    for index, files in enumerate(legacy_shards(checkout, seed=42, count=3), start=1):
+        plane.calls.clear()
+        plane.order = work_order(*repository, order_count=3, order_index=index)
+        make_pod(instance=plane.instance or "pod-1").run()
+        assert plane.only("events examples_counted").json["detail"] == "3"
+        document = plane.only("results").json
+        assert [example["file_path"] for example in document["examples"]] == files
+        assert document["seed"] == 42
+        ended[files[0]] = plane.only("finish").json["exit_code"]
+    assert ended == {"./spec/a_spec.rb": 0, "./spec/b_spec.rb": 1, "./spec/c_spec.rb": 0}
 
 
 def test_settings_that_are_wrong_are_named(make_pod: MakePod, plane: AgentPlane) -> None:
