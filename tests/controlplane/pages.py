@@ -8,3 +8,8 @@ from typing import Any
 def text_of(response: Any) -> str:
     body = re.sub(r"<(style|script)\b.*?</\1>", " ", response.content.decode(), flags=re.DOTALL)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def to_the_minute(text: str) -> str:
+    """Without the seconds of longer times: a test may take some."""
+    return re.sub(r"(\d+) min \d\d s", r"\1 min", text)

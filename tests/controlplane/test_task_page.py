@@ -10,7 +10,7 @@ from dispatch.models import Artifact, Assignment, RefusedReport, Rollout, SuiteR
 from dispatch.outcomes import Category
 from dispatch.placement import DECISION_COLUMNS, adopt, decide_for, spec_of
 from dispatch.rollout import Actor, set_weight
-from tests.controlplane.pages import text_of
+from tests.controlplane.pages import text_of, to_the_minute
 from tests.controlplane.seeding import PIXEL, Day, seed_day
 from tests.factories import make_assignment, make_suite_run, make_task
 
@@ -219,8 +219,7 @@ def test_it_says_what_the_live_attempt_waits_for_and_since_when(console: Client)
     since = timezone.now() - timedelta(minutes=4)
     Assignment.objects.filter(pk=attempt.pk).update(pending_since=since)
     url = reverse("console:task", args=[attempt.task_id])
-    assert "Attempt 1 waits on kubernetes for 4 min 00 s: 0/3 nodes are available" in text_of(
-        console.get(url)
-    )
+    text = to_the_minute(text_of(console.get(url)))
+    assert "Attempt 1 waits on kubernetes for 4 min: 0/3 nodes are available" in text
     attempt.close(Category.CANCELLED)
     assert "waits on kubernetes" not in text_of(console.get(url))
