@@ -90,7 +90,9 @@ class Placer:
 
         deadline = time.monotonic() + PATIENCE_SECONDS
         wake_again = 0.0
-        while Worker.objects.filter(state="idle").exists():
+        # As the index of idle Workers has it: this is asked while others are being measured.
+        idle = Worker.objects.filter(state="idle", drain_requested_at=None)
+        while idle.exists():
             if time.monotonic() > deadline:
                 raise AssertionError(f"Workers are idle after {PATIENCE_SECONDS:g} s")
             if time.monotonic() > wake_again:
