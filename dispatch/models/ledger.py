@@ -28,7 +28,10 @@ class DropletLife(models.Model):
 
     class Meta:
         verbose_name_plural = "droplet lives"
-        indexes = [models.Index(fields=["created_at"], name="droplet_lives_by_creation")]
+        indexes = [
+            models.Index(fields=["created_at"], name="droplet_lives_by_creation"),
+            models.Index(fields=["destroyed_at"], name="droplet_lives_by_end"),
+        ]
 
     def __str__(self) -> str:
         return self.name
