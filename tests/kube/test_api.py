@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dispatch.backends import Rejected
+from dispatch.backends import Rejected, Unavailable
 from kube.api import Cluster, Conflict
 from tests.kube.cluster import NAMESPACE, sandbox_cluster
 
@@ -42,3 +42,21 @@ def test_a_patch_of_a_job_that_was_made_anew_is_a_conflict(
 def test_what_is_not_valid_is_rejected(api: Cluster) -> None:
     with pytest.raises(Rejected):
         api.patch("jobs", "task", {"spec": {"completions": 7}})
+
+
+def test_our_token_is_asked_for_now_and_then_and_at_once_where_it_was_refused(api: Cluster) -> None:
+    """By the official client's own hook, which is how a file or a program renews a token."""
+    asked: list[str] = []
+    settings = api._api().configuration
+    good = settings.api_key["BearerToken"]
+
+    def renew(configuration: Any) -> None:
+        asked.append("Bearer long-over" if not asked else good)
+        configuration.api_key["BearerToken"] = asked[-1]
+
+    settings.refresh_api_key_hook = renew
+    with pytest.raises(Unavailable, match="401"):
+        api.list("jobs")
+    for _ in range(3):
+        api.list("jobs")
+    assert asked == ["Bearer long-over", good]

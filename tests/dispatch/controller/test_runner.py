@@ -1,5 +1,6 @@
 """The runner: one leader, wakes at once, a failing loop harms nobody, the lease passes on."""
 
+import dataclasses
 import time
 
 import pytest
@@ -86,3 +87,17 @@ def test_a_leader_that_cannot_renew_stops_leading_in_time(settings: Settings) ->
     leadership.renew()
     assert leadership
     wait_until(lambda: not leadership)
+
+
+def test_what_comes_in_crowds_is_dealt_with_together() -> None:
+    counting = Counting(wakes=("queue",))
+    patient = dataclasses.replace(counting.loop, rest=0.5)
+    with controller(patient):
+        wait_until(lambda: counting.steps)
+        started, before = time.monotonic(), counting.steps
+        while time.monotonic() - started < 1.2:
+            wake.send("queue")
+            time.sleep(0.01)
+        wait_until(lambda: counting.steps > before)
+    took = time.monotonic() - started
+    assert counting.steps - before <= took / 0.5 + 1
