@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -214,7 +215,8 @@ def test_the_comparison_goes_phase_by_phase(capsys: pytest.CaptureFixture[str]) 
     run("comparison")
     text = " ".join(capsys.readouterr().out.split())
     assert "Phase by phase, p50 / p95" in text
-    assert "│ cloning │ 0.0 s / too few (n=1)" in text
-    assert "│ agent_lost │ 1" in text and "│ first attempts without a verdict │ 1 of 2" in text
-    (row, *_) = printed("comparison")
+    assert re.search(r"│ cloning │[^a-z]*[\d.]+ s / too few \(n=1\)", text)
+    assert re.search(r"│ agent_lost │[ 0│]*1 │", text)
+    assert re.search(r"│ first attempts without a verdict │[^a-z]*(0 of 0 │ )?1 of 2", text)
+    (row,) = [row for row in printed("comparison") if row["backend"] == "droplets"]
     assert (row["failures"], row["phases"]["cloning"]["n"]) == ({"agent_lost": 1}, 1)
