@@ -26,9 +26,14 @@ FORGOTTEN = b"[withheld: the secrets that must not be shown are deleted with the
 WITHHELD = b"[withheld: no configured encryption key fits the secrets that must not be shown]\n"
 SHORTEST_SECRET = 4
 SHORTEST_ENCODED = 6
+# Ruby, PEM and base64(1) break Base64 into lines of so many characters.
+WRAPPED_AT = (60, 64, 76)
+SHORTEST_WRAPPED = 16
 # A longer one is looked for in pieces, so that it is known how far one can reach.
 LONGEST_FORM = 4096
 LONGEST_CREDENTIAL = 1024
+# Looking for one after the other is quicker than once through all of the text up to here.
+MOST_LOOKED_FOR = 500
 
 # Each with a text without which it cannot match, which is much quicker to look for. A group
 # named `secret` is what goes; without one all of it does.
@@ -48,9 +53,14 @@ class Redactor:
     and hide nothing."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
+        secrets = list(secrets)
         lines = {line.strip() for secret in secrets for line in secret.splitlines()}
         found = {piece for line in lines for form in _forms(line) for piece in _pieces(form)}
+        found.update(line for secret in secrets for line in _wrapped_base64(secret))
         self._forms = sorted(found, key=len, reverse=True)
+        self._starts: dict[bytes, list[bytes]] = {}
+        for form in self._forms:
+            self._starts.setdefault(form[:SHORTEST_SECRET], []).append(form)
 
     def clean(self, data: bytes) -> bytes:
         """Work on whole lines: a secret of which only the beginning is there is not seen."""
@@ -85,11 +95,21 @@ class Redactor:
                 yield at, len(data)
 
     def _values(self, data: bytes) -> Iterator[tuple[int, int]]:
+        if len(self._forms) > MOST_LOOKED_FOR:
+            yield from self._values_by_start(data)
+            return
         for form in self._forms:
             at = data.find(form)
             while at >= 0:
                 yield at, at + len(form)
                 at = data.find(form, at + 1)
+
+    def _values_by_start(self, data: bytes) -> Iterator[tuple[int, int]]:
+        """The same for any number of forms: once through the data, however many there are."""
+        for at in range(len(data) - SHORTEST_SECRET + 1):
+            for form in self._starts.get(data[at : at + SHORTEST_SECRET], ()):
+                if data.startswith(form, at):
+                    yield at, at + len(form)
 
 
 class Withholding(Redactor):
@@ -167,6 +187,15 @@ def _base64_forms(raw: bytes) -> Iterator[bytes]:
         if len(form) >= SHORTEST_ENCODED:
             yield form
             yield form.translate(bytes.maketrans(b"+/", b"-_"))
+
+
+def _wrapped_base64(secret: str) -> Iterator[bytes]:
+    """The lines that programs make of it, each of which is too short for the forms above."""
+    raw = secret.encode("utf-8", "surrogateescape")
+    encoded = base64.b64encode(raw)[: len(raw) // 3 * 4]
+    for width in WRAPPED_AT if len(encoded) > min(WRAPPED_AT) else ():
+        lines = (encoded[at : at + width] for at in range(0, len(encoded), width))
+        yield from (line for line in lines if len(line) >= SHORTEST_WRAPPED)
 
 
 def clean_results(redactor: Redactor, data: bytes) -> bytes:

@@ -3,11 +3,13 @@
 import base64
 import json
 import time
+from random import Random
+from string import ascii_letters
 from urllib.parse import quote, quote_plus
 
 import pytest
 
-from dispatch import encryption
+from dispatch import encryption, redaction
 from dispatch.models import TaskSecret
 from dispatch.redaction import MASK, WITHHELD, Redactor, clean_results, redactor_for
 from dispatch.results import document, read
@@ -45,6 +47,18 @@ def test_it_masks_a_value_inside_of_base64_at_every_alignment(before: str, after
     assert "[REDACTED]" in cleaned
     left = cleaned.removeprefix("Basic ").replace("[REDACTED]", "")
     assert len(left) <= len(encoded) - len(secret)
+
+
+@pytest.mark.parametrize("width", [60, 64, 76])
+@pytest.mark.parametrize("newline", ["", "\n"])
+def test_it_masks_base64_that_was_broken_into_lines(width: int, newline: str) -> None:
+    """Each of a key's own lines would be split by it; of the last line some characters may stay."""
+    lines = ["".join(Random(n).choices(ascii_letters, k=64)) for n in range(9)]
+    key = "\n".join(["-----BEGIN KEY-----", *lines, "-----END KEY-----"])
+    encoded = base64.b64encode(f"{key}{newline}".encode()).decode()
+    log = "".join(f"{encoded[at : at + width]}\n" for at in range(0, len(encoded), width))
+    left = clean(log, key).replace(MASK.decode(), "").replace("\n", "")
+    assert len(left) < 20 and encoded.endswith(left)
 
 
 def test_it_masks_a_value_of_several_lines_line_by_line() -> None:
@@ -142,7 +156,7 @@ def test_junit_without_secrets_stays_byte_for_byte() -> None:
 
 @pytest.mark.parametrize("length", [5000, 8192, 8193, 100_000])
 def test_a_very_long_value_is_masked_whole(length: int) -> None:
-    value = "".join(chr(97 + number * 7 % 26 ^ number % 3) for number in range(length))
+    value = "".join(Random(length).choices(ascii_letters, k=length))
     cleaned = Redactor([value]).clean(f"x{value}y".encode())
     assert cleaned.replace(MASK, b"") == b"xy"
 
@@ -163,6 +177,27 @@ def test_nothing_is_shown_while_the_secrets_cannot_be_read() -> None:
     redactor = redactor_for(task.pk)
     assert redactor.clean(b"anything\n") == WITHHELD
     assert redactor.clean(b"") == b""
+
+
+def test_many_values_are_found_like_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = ["abcd", "abcdefgh", "cdefghij", "ijabcd", "dd-dd", "x y/z?", "é-é-é"]
+    redactor, random = Redactor(values), Random(3)
+    dressed = [*values, "ab", "cdef", " ", *(base64.b64encode(v.encode()).decode() for v in values)]
+    logs = ["".join(random.choices(dressed, k=20)).encode() for _ in range(200)]
+    few = [redactor.clean(log) for log in logs]
+    monkeypatch.setattr(redaction, "MOST_LOOKED_FOR", 0)
+    assert [redactor.clean(log) for log in logs] == few
+    assert any(MASK in log for log in few)
+
+
+def test_a_key_of_very_many_lines_is_taken_out_quickly() -> None:
+    lines = ["".join(Random(n).choices(ascii_letters, k=40)) for n in range(3000)]
+    redactor = Redactor(["\n".join(lines)])
+    data = b"Dec  5 08:58:12 host something happened, as it often does\n" * 2000
+    started = time.process_time()
+    cleaned = redactor.clean(data + lines[2999].encode())
+    assert time.process_time() - started < 2
+    assert cleaned == data + MASK
 
 
 def test_a_large_log_is_cleaned_quickly() -> None:

@@ -67,6 +67,12 @@ DECIDED: list[tuple[str, dict[str, Any], float, str]] = [
     ("a clone that failed", {"finished_at": at(9), "said": {"clone_failed": ""}}, 9, "no_verdict"),
     ("the agent's own timeout", {"finished_at": at(9), "exit_code": 143, "said": {"timed_out": ""}},
      9, "timeout"),
+    ("killed for its memory", {"finished_at": at(9), "said": {"test_oom": ""}}, 9, "test_oom"),
+    ("killed in the build", {"finished_at": at(9), "said": {"build_oom": ""}}, 9, "build_oom"),
+    ("a service that crashes", {"finished_at": at(9), "said": {"service_failed": ""}},
+     9, "service_failed"),
+    ("a pre script, by its own word", {"finished_at": at(9), "said": {"pre_script_failed": ""}},
+     9, "pre_script_failed"),
     ("a bug of the agent", {"finished_at": at(9), "said": {"agent_error": "x"}}, 9, "no_verdict"),
 ]  # fmt: skip
 
