@@ -18,6 +18,16 @@ from .queue import Queue
 
 ANNOTATION = "sandbox/hollow"
 _LOOK_SECONDS = 1.0  # at a pod whose image cannot be pulled
+# Every node has to say these, whatever they are.
+_UNKNOWN = (
+    "bootID",
+    "containerRuntimeVersion",
+    "kernelVersion",
+    "kubeProxyVersion",
+    "machineID",
+    "osImage",
+    "systemUUID",
+)
 _HEARTBEATS = 4  # in the time that a silent node is given
 
 
@@ -53,7 +63,11 @@ class HollowNodes:
         }
         labels = {"kubernetes.io/hostname": name}
         meta = {"name": name, "labels": labels, "annotations": {ANNOTATION: "true"}}
-        info = {"kubeletVersion": VERSION, "architecture": "amd64", "operatingSystem": "linux"}
+        info = {name: "" for name in _UNKNOWN} | {
+            "kubeletVersion": VERSION,
+            "architecture": "amd64",
+            "operatingSystem": "linux",
+        }
         status = {
             "capacity": amounts,
             "allocatable": amounts,
