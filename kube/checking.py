@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dispatch.backends import BackendError, Finding
 from kube.api import Cluster
 from kube.config import Config
+from kube.models import StrayJob
 
 NEEDED = (
     ("batch", "jobs", ("get", "create", "list", "watch", "patch", "delete")),
@@ -15,6 +16,7 @@ NEEDED = (
     ("", "events", ("list",)),
 )
 OLDEST = (1, 33)
+MOST_NAMED = 10
 
 
 def findings(cluster: Cluster, config: Config) -> Iterator[Finding]:
@@ -32,6 +34,11 @@ def findings(cluster: Cluster, config: Config) -> Iterator[Finding]:
     if missing:
         remedy = f"Grant them to our ServiceAccount in {config.manifest.namespace}."
         yield Finding(level="error", text=f"We may not: {', '.join(missing)}.", remedy=remedy)
+    strays = list(StrayJob.objects.values_list("name", flat=True)[:MOST_NAMED])
+    if strays:
+        text = f"Jobs with our labels belong to no Assignment: {', '.join(strays)}."
+        remedy = "They are left alone: they end by themselves, or delete them by hand."
+        yield Finding(level="warning", text=text, remedy=remedy)
 
 
 def _missing_rights(cluster: Cluster) -> Iterator[str]:

@@ -134,12 +134,21 @@ class View:
         with self._lock:
             self._heard_at = time.monotonic()
             self._version = metadata.get("resourceVersion") or self._version
+            name = str(metadata.get("name"))
+            if _is_older(item, self._objects.get(name)):
+                return
             if kind in ("ADDED", "MODIFIED"):
-                self._objects[metadata["name"]] = item
+                self._objects[name] = item
             elif kind == "DELETED":
-                self._objects.pop(str(metadata.get("name")), None)
+                self._objects.pop(name, None)
         if kind != "BOOKMARK":
             self._changed()
+
+
+def _is_older(item: Json, known: Json | None) -> bool:
+    """A watch that lags behind a list, or swaps its events, must not bring the past back."""
+    versions = [(one or {}).get("metadata", {}).get("resourceVersion", "") for one in (item, known)]
+    return all(map(str.isdigit, versions)) and int(versions[0]) < int(versions[1])
 
 
 def _same(known: Json | None, item: Json) -> bool:

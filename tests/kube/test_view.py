@@ -22,7 +22,7 @@ class Watched:
     """A view of ConfigMaps, followed by a thread as the controller's loop does."""
 
     def __init__(self, cluster: SandboxCluster, **facts: Any) -> None:
-        config = cluster.config()
+        config = cluster.config(kubeconfig=str(cluster.launched.kubeconfig))
         self.api = Cluster(
             config.kubeconfig,
             config.manifest.namespace,
@@ -194,3 +194,16 @@ def test_a_pause_that_the_cluster_asked_for_is_kept(
     found.step()
     assert len(found.errors) == 1 and found.names() == set()
     assert found.changes == 0, "it was not asked again"
+
+
+def test_events_in_the_wrong_order_do_not_bring_the_past_back(
+    cluster: SandboxCluster, watched: Callable[..., Watched]
+) -> None:
+    make(cluster, "one")
+    old = cluster.get("configmaps", "one")
+    cluster.change("configmaps", "one", {"data": {"changed": "yes"}})
+    view = watched().view
+    view.refresh()
+    for kind in ("MODIFIED", "DELETED"):
+        view._take({"type": kind, "object": old})
+        assert (view.get("one") or {})["data"] == {"changed": "yes"}
