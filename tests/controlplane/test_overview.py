@@ -68,7 +68,7 @@ def test_it_says_why_a_backend_is_unavailable_and_when_it_is_tried_again(console
         retry_at=now + timedelta(seconds=30),
     )  # fmt: skip
     text = to_the_minute(overview(console))
-    assert "Unavailable for 3 min: 429: slow down. Next try" in text
+    assert "Unavailable for 3 min: 429: slow down. · Next try" in text
 
 
 def test_a_backend_that_is_not_configured_is_marked(console: Client, settings: Any) -> None:
