@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dispatch import junit as junit_xml
 from dispatch.results import Counts, Unreadable, counts_of, document, read
@@ -159,6 +161,27 @@ def test_junit_is_shown_in_the_shape_of_rspec() -> None:
 def test_failures_that_only_a_summary_tells_are_told() -> None:
     data = junit(FAILURE, outside='<error message="broken"/>', attributes='failures="4"')
     assert document(data)["messages"] == ["broken", "2 failures that no test case shows"]
+
+
+BITS = (
+    rb"""
+<testsuites>|<testsuite| failures='1'| errors='x'|>|<testcase name='a'>|</testcase>|<testcase/>
+|<failure/>|</testsuite>|</testsuites>|&#0;|<![CDATA[|]]>|<?xml version='1.0' encoding='utf-16'?>
+|&a;|{|"summary": {|"example_count": 1,|"failure_count": 0|}|NaN|[
+""".split(b"|")
+    + [b"\xff\xfe", b"\x00"]
+)
+
+
+@given(st.one_of(st.binary(), st.lists(st.sampled_from(BITS)).map(b"".join)))
+def test_whatever_comes_is_read_or_refused(data: bytes) -> None:
+    try:
+        found = read(data)
+    except Unreadable as problem:
+        assert str(problem)
+        assert counts_of(data) == Counts()
+    else:
+        assert found.complete and min(vars(found).values()) >= 0
 
 
 def test_a_file_that_is_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from dispatch.verdict import SHARD_EMPTY, SPOKEN_ENDS
 from tests.dispatch.agent_api.agent import EMPTY, Agent, make_agent, running
 from tests.dispatch.hooks import SECRET
 from tests.factories import make_assignment, make_client, make_suite_run
+from worker_image.switchyard_agent import errors
 from worker_image.switchyard_agent.job.report import EVENTS
 
 pytestmark = pytest.mark.django_db
@@ -199,6 +200,16 @@ def test_every_word_that_the_agent_says_has_a_meaning() -> None:
     meanings = {*views.PHASES, views.EXAMPLES_COUNTED, SHARD_EMPTY, *SPOKEN_ENDS, *NOTES}
     assert set(EVENTS) - meanings == set()
     assert set(ENDS) == set(SPOKEN_ENDS)
+
+
+def test_the_agent_has_the_same_words_for_an_end_on_both_backends() -> None:
+    steps: list[type[errors.StepFailed]] = [
+        errors.StepFailed,
+        *errors.StepFailed.__subclasses__(),
+    ]
+    spoken = {step.event for step in steps if step.event}
+    assert {*spoken, "timed_out"} <= set(SPOKEN_ENDS)
+    assert "build_failed" in spoken
 
 
 @pytest.mark.parametrize("word", ENDS)
