@@ -12,7 +12,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from dispatch.backends import Sighting
+from dispatch.backends import Sighting, Unavailable
 from dispatch.models import Assignment
 from dispatch.outcomes import Category
 from dispatch.redaction import redactor_for
@@ -37,7 +37,7 @@ DELETED = "Its Job was deleted by somebody else."
 
 class Observing:
     """`_missing` is since when a Job's pod is missing, `_pods` the name of its last pod, `_denied`
-    what the last live read said; all by the Job's UID."""
+    what the last live read said; all by the Job's UID. `_trouble` is of this pass."""
 
     def __init__(self, cluster: Cluster, config: Config, jobs: View, pods: View) -> None:
         self.cluster, self.config = cluster, config
@@ -47,6 +47,7 @@ class Observing:
         self._denied: dict[str, tuple[float, Reading]] = {}
         self._refusals: Mapping[str, Sequence[Json]] = {}
         self._refusals_at = float("-inf")
+        self._trouble: Unavailable | None = None
 
     def observe(self, assignments: Sequence[Assignment]) -> list[Sighting]:
         """Raises Unavailable."""
@@ -54,7 +55,20 @@ class Observing:
         self.pods.refresh()
         self._forget()
         pods = _by_job(self.pods.all())
-        return [self._see(assignment, pods) for assignment in assignments]
+        found = [self._try(assignment, pods) for assignment in assignments]
+        trouble, self._trouble = self._trouble, None
+        if trouble and not any(found):
+            raise trouble
+        return [sighting for sighting in found if sighting]
+
+    def _try(self, assignment: Assignment, pods: Pods) -> Sighting | None:
+        """None where the cluster did not answer about this one: that must not keep the others back,
+        and nobody else is asked about in this pass."""
+        try:
+            return self._see(assignment, pods)
+        except Unavailable as error:
+            self._trouble = self._trouble or error
+            return None
 
     def _forget(self) -> None:
         """What is kept is of the Jobs that there are."""
@@ -84,6 +98,8 @@ class Observing:
 
     def _look_again(self, assignment: Assignment, name: str) -> Sighting:
         """Nothing is concluded from a list or a watch alone. Events tell more than states."""
+        if self._trouble:
+            raise self._trouble
         try:
             job = self.cluster.get("jobs", name)
         except NotThere:
@@ -129,7 +145,7 @@ class Observing:
         return read(job, pods, events, timezone.now(), self.config.grace, known)
 
     def _why_no_pod(self, name: str) -> Sequence[Json]:
-        if time.monotonic() - self._refusals_at > EVENTS_SECONDS:
+        if not self._trouble and time.monotonic() - self._refusals_at > EVENTS_SECONDS:
             fields = "involvedObject.kind=Job,reason=FailedCreate"
             found = self.cluster.list("events", fieldSelector=fields)["items"]
             of_jobs: dict[str, list[Json]] = defaultdict(list)

@@ -29,6 +29,7 @@ BAD_SETTINGS = 2
 KILLED = (137, 143)
 # The first probe comes at once, and times are whole seconds.
 INACCURATE = 2.0
+USUAL = timedelta(seconds=3)
 
 
 def container_waits(pod: Pod, grace: Grace) -> Reading | None:
@@ -92,9 +93,15 @@ def service_fails(pod: Pod, grace: Grace) -> Reading | None:
             detail = f"The service {container.name} keeps crashing: {container.last_words()}"
             return Reading(ended=Category.SERVICE_FAILED, detail=detail)
     for container in services:
-        if container.begun and not container.started:
+        if container.begun and not container.started and _for_long(pod, container):
             return Reading(pending=f"The service {container.name} is not ready yet.")
     return None
+
+
+def _for_long(pod: Pod, container: Container) -> bool:
+    """Longer than it usually takes: a moment is not worth a word."""
+    began = parse_time((container.running or {}).get("startedAt"))
+    return began is None or pod.now - began > USUAL
 
 
 def _crash_loops(container: Container, grace: Grace) -> bool:

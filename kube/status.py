@@ -40,6 +40,8 @@ REFUSALS = {
     "UnexpectedAdmissionError": Category.CONFIG_ERROR,
 }
 NOTHING = Known()
+# So long everything takes its course, and there is nothing to say about it.
+USUAL = timedelta(seconds=3)
 
 
 def read(
@@ -136,10 +138,12 @@ def _unscheduled(pod: Pod, grace: Grace) -> Reading | None:
     refusal = pod.condition("PodScheduled", "False") or {}
     since = parse_time(refusal.get("lastTransitionTime")) or pod.began
     late = pod.now - since > timedelta(seconds=grace.unschedulable)
-    detail = str(refusal.get("message") or "no node was chosen for it yet")
+    detail = str(refusal.get("message") or "No node was chosen for it yet.")
     asked = [last_seen(event) for event in pod.events("TriggeredScaleUp")]
     if any(at and pod.now - at <= timedelta(seconds=grace.scale_up) for at in asked):
         return Reading(pending=f"A node is being added for it: {detail}")
+    if not refusal and pod.now - pod.began < USUAL:
+        return RUNS
     return waits(late, Category.UNSCHEDULABLE, detail)
 
 
@@ -152,6 +156,8 @@ def _not_set_up(pod: Pod, grace: Grace) -> Reading | None:
         return None
     late = pod.now - scheduled > timedelta(seconds=grace.set_up)
     told = pod.events("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")
+    if not told and pod.now - scheduled < USUAL:
+        return RUNS
     said = str(told[-1].get("message") or "") if told else "no container can begin yet"
     return waits(late, Category.CONFIG_ERROR, f"Its node sets the pod up: {said}")
 
@@ -190,12 +196,16 @@ def _without_pod(
 ) -> Reading:
     limit = timedelta(seconds=grace.no_pod)
     if known.pod_missing_since:
-        late = now - known.pod_missing_since > limit
-        return waits(late, Category.UNKNOWN, "Its pod has vanished.")
+        passed = now - known.pod_missing_since
+        if passed < min(USUAL, limit):
+            return RUNS
+        return waits(passed > limit, Category.UNKNOWN, "Its pod has vanished.")
     refusals = [event for event in events if event.get("reason") == "FailedCreate"]
     refusals.sort(key=lambda event: last_seen(event) or now)
-    message = str(refusals[-1].get("message") or "") if refusals else "no pod was made for it yet"
+    message = str(refusals[-1].get("message") or "") if refusals else "No pod was made for it yet."
     since = parse_time((job.get("status") or {}).get("startTime")) or known.placed_at or now
+    if not refusals and now - since < min(USUAL, limit):
+        return RUNS
     category = Category.QUOTA if "exceeded quota" in message else Category.POD_REFUSED
     return waits(now - since > limit, category, message)
 

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from dispatch import encryption
-from dispatch.backends import Sighting
+from dispatch.backends import Sighting, Unavailable
 from dispatch.models import Assignment, TaskSecret
 from dispatch.outcomes import Category
 from kube.reading import Grace
@@ -89,6 +89,9 @@ def test_a_controller_that_has_just_started_waits_before_it_believes_such_a_list
     cluster.pod_of(job_of(assignment))
     cluster.faults({"kind": "omit", "path": "/pods", "objects": 100})
     fresh = KubernetesWorker(cluster.config(relist=0.0))
+    assert see(fresh, assignment).ended is None
+    (uid,) = fresh._observing._missing
+    fresh._observing._missing[uid] -= timedelta(seconds=29)
     sighting = see(fresh, assignment)
     assert (sighting.ended, sighting.pending) == (None, "Its pod has vanished.")
     cluster.faults()
@@ -202,3 +205,19 @@ def test_a_job_of_another_uid_is_not_ours_and_is_looked_at_once_more(
     lie = {**job, "metadata": {**job["metadata"], "uid": "another"}}
     worker.jobs._take({"type": "MODIFIED", "object": lie})
     assert see(worker, assignment) == Sighting(assignment_id=assignment.pk, holds=True)
+
+
+def test_one_that_the_cluster_does_not_answer_about_keeps_no_other_back(
+    cluster: SandboxCluster, worker: KubernetesWorker
+) -> None:
+    well, gone, gone_too = (started(worker) for _ in range(3))
+    for assignment in (gone, gone_too):
+        cluster.delete("jobs", job_of(assignment))
+    cluster.faults({"kind": "500", "method": "GET", "path": "/jobs/task-"})
+    found = worker.observe([gone, well, gone_too])
+    assert [sighting.assignment_id for sighting in found] == [well.pk]
+    assert cluster.fired() == [1], "nobody else is asked about in this pass"
+    with pytest.raises(Unavailable):
+        worker.observe([gone])
+    cluster.faults()
+    assert len(worker.observe([gone, well, gone_too])) == 3

@@ -134,6 +134,16 @@ def test_waiting_for_the_autoscaler_is_not_being_stuck(asked: float, category: s
     assert found.ended == category
 
 
+def test_what_always_takes_a_moment_is_not_worth_a_word() -> None:
+    fresh = pod(container("tools", waiting={"reason": "PodInitializing"}), age=1)
+    not_yet = condition("PodReadyToStartContainers", value="False", at=1)
+    fresh["status"]["conditions"] = [condition("PodScheduled", at=1), not_yet]
+    since = NOW - timedelta(seconds=1)
+    assert reading(fresh) == reading(without_node(age=1)) == reading(of=job(started=1)) == RUNS
+    assert reading(of=job(active=1), pod_missing_since=since) == RUNS
+    assert reading(without_node(age=4)).pending and reading(of=job(started=4)).pending
+
+
 def test_an_autoscaler_that_does_not_help_changes_nothing() -> None:
     told = event("NotTriggerScaleUp", "pod didn't trigger scale-up: 1 max node group size reached")
     assert ended(unschedulable(301), events=(told,)) == Category.UNSCHEDULABLE
