@@ -46,7 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tasks", type=int, default=200)
     parser.add_argument("--duration", type=float, default=240, help="seconds of breaking things")
     parser.add_argument("--seed", type=int, help="of what is broken, and when")
-    parser.add_argument("--faults", default=",".join(FAULTS), help="a choice of these")
+    parser.add_argument(
+        "--faults", default=",".join(FAULTS), help=f"a choice of {', '.join(FAULTS)}"
+    )
     kept = "an empty folder for what the run leaves behind (default: a temporary one)"
     parser.add_argument("--state", type=Path, metavar="FOLDER", help=kept)
     default = "postgresql" if postgres_bin() else "sqlite"

@@ -5,6 +5,10 @@ import urllib.request
 from typing import Any
 
 
+class Missed(Exception):
+    """There is nothing now that this fault could strike."""
+
+
 def call(url: str, method: str, body: Any = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}

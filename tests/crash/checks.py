@@ -3,6 +3,7 @@
 from collections import Counter
 
 from django.conf import settings
+from django.db import close_old_connections
 from django.db.models import Count
 
 from dispatch.following import FELL_BACK
@@ -21,6 +22,7 @@ LEAST_AS_DEMANDED = 0.75
 
 def check(run: Run, rails: Rails, receiver: Receiver) -> Counter[str]:
     """Raises AssertionError naming the first broken promise; else the Tasks by category."""
+    close_old_connections()
     nothing_is_lost(rails)
     no_verdict_is_wrong(rails)
     most_tasks_got_their_verdict(rails)

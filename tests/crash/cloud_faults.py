@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from tests.crash.calls import Missed
+
 if TYPE_CHECKING:
     from tests.crash.run import Run
 
@@ -14,7 +16,7 @@ def kill_agent(run: "Run") -> str:
     """SIGKILL every process of one running droplet; the droplet itself goes on."""
     droplets = [one for one in run.droplets() if one["pids"]]
     if not droplets:
-        return "no agent to kill"
+        raise Missed
     victim = run.random.choice(droplets)
     run.put_to_cloud(f"/sandbox/droplets/{victim['id']}/kill-agent")
     return f"killed the agent of {victim['name'][-12:]}"

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.kubernetes.kubelet.instance import Instance
 from sandbox.stack.cluster import NAMESPACE
+from tests.crash.calls import Missed
 from tests.crash.cluster_lies import CALLS, NODE, REGISTRY, WATCHES
 from tests.crash.cluster_view import Json
 
 if TYPE_CHECKING:
     from tests.crash.run import Run
 
-NO_POD = "there is no pod"
 # Until its pods are given up: 50 s without a word and 60 s of toleration, in the cluster's time.
 NODE_IS_GONE_SECONDS = 120.0
 
@@ -47,7 +47,7 @@ def _kill_one(run: "Run", name: str) -> str:
         if name in ("", container)
     ]
     if not running:
-        return "there is no container to kill"
+        raise Missed
     pod, container, folder = run.random.choice(running)
     Instance(folder, "").kill()
     return f"killed {container} of {pod}"
@@ -69,7 +69,7 @@ def take_pod(run: "Run") -> str:
     """Somebody deletes a pod, it vanishes without a word, or its node throws it out."""
     names = sorted(pod["name"] for pod in run.view.pods())
     if not names:
-        return NO_POD
+        raise Missed
     name = run.random.choice(names)
     how = run.random.choice(("deleted", "vanished", "evicted"))
     if how == "deleted":
@@ -84,7 +84,7 @@ def take_pod(run: "Run") -> str:
 def delete_job(run: "Run") -> str:
     names = sorted(job["metadata"]["name"] for job in run.cluster.items("jobs"))
     if not names:
-        return "there is no Job"
+        raise Missed
     name = run.random.choice(names)
     query = "?propagationPolicy=Background"
     run.cluster.call("DELETE", f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs/{name}{query}")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tests.crash import cloud_faults, cluster_faults
+from tests.crash.calls import Missed
 
 if TYPE_CHECKING:
     from tests.crash.run import Run
@@ -29,7 +30,10 @@ def kill_functions(run: "Run") -> str:
 
 
 def set_weight(run: "Run") -> str:
-    weight = run.random.choice(WEIGHTS_SET)
+    return weigh(run, run.random.choice(WEIGHTS_SET))
+
+
+def weigh(run: "Run", weight: int) -> str:
     body = {"weight": weight, "reason": "The crash test goes up and down"}
     run.rails.call("POST", "/rollout/weight", body, key=secrets.token_hex(8))
     return f"the weight is {weight / 1000:g} %"
@@ -38,7 +42,7 @@ def set_weight(run: "Run") -> str:
 def restart_database(run: "Run") -> str:
     """In an orderly way, or as a crash of the server."""
     if run.plan.database is None:
-        return "there is no database server of our own"
+        raise Missed
     number = run.random.choice((signal.SIGINT, signal.SIGKILL))
     run.plan.database.restart(number)
     return f"restarted the database with {number.name}"

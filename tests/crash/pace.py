@@ -27,3 +27,5 @@ CLOUD_SPEED = 40.0
 CLUSTER_SPEED = 12.0
 # Tasks that may go to the other backend in the whole run, as it lasts for less than an hour.
 FALLBACKS = 12
+# How long the tests of a repository take, all shards together.
+SUITE_SECONDS = 4.0

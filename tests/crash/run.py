@@ -1,28 +1,41 @@
 """One crash run: send Tasks, break things, mend them, and wait for the end."""
 
 import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from django.db import DatabaseError, close_old_connections
+from django.db.models import Count
+
+from dispatch.models import Assignment, Task
+from dispatch.outcomes import TERMINAL
 from sandbox.demo.rails import Rails
 from sandbox.samples import create_samples
 from sandbox.stack import Options, Process, Stack
 from sandbox.stack.cluster import SandboxCluster
 from tests.crash import faults, journal
-from tests.crash.calls import call
+from tests.crash.calls import Missed, call
 from tests.crash.cluster_view import ClusterView
-from tests.crash.pace import CLOUD_SPEED, CLUSTER_SPEED, FALLBACKS, SETTINGS
+from tests.crash.pace import CLOUD_SPEED, CLUSTER_SPEED, FALLBACKS, SETTINGS, SUITE_SECONDS
 from tests.crash.receiver import Receiver
 from tests.postgres import PostgresServer
 
-ENDED = {"passed", "failed", "errored", "cancelled"}
 # Each runs on both backends and demands the same verdict there.
-SAMPLES = ("passing", "failing", "passing", "unbuildable", "service", "unprepared")
-HALF = "50000"
+SAMPLES = (*3 * ("passing",), *2 * ("failing", "service"), "unbuildable", "unprepared")
+MOST_SHARDS = 3
+# Of the time in which things are broken.
+SHARE_OF_SENDING = 0.6
+# Until a fault finds something to strike.
+TRIES = 8
+# The weight, of 100,000.
+EVERYTHING, HALF = (0, 100_000), 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +67,8 @@ class Run:
         self.cluster: SandboxCluster = self.stack.cluster
         self.view = ClusterView(self.cluster)
         self._down_until: dict[str, float] = {}
+        self._ends: dict[str, str] = {}
+        self._broken_off = threading.Event()
 
     def _options(self) -> Options:
         limit = ("--droplet-limit", "30", "--minute-limit", "0", "--hour-limit", "0")
@@ -79,47 +94,73 @@ class Run:
         self.stack.prepare()
         webhook = ("--webhook-url", self.receiver.url, "--webhook-secret-generate")
         key = self.stack.create_api_key(*webhook)
-        self.stack.manage("weight", "--set", HALF, "--actor", "crash", "--reason", "The run begins")
         samples = create_samples(self.plan.state / "repositories")
-        fields = {"command": journal.command(self.journal)}
+        fields = {"command": journal.command(self.journal, SUITE_SECONDS)}
         self.rails = Rails(self.stack.url, key, samples, fields)
         self.stack.start()
+        self._send_to_each()
         self._break_things()
         self._mend()
-        self.wait("every Task has ended", self._all_ended, self.plan.patience)
+        self.wait("every Task has ended", self._rails_sees_the_end, self.plan.patience)
         return self.rails
+
+    def _send_to_each(self) -> None:
+        """What passes, to each backend: from then on the weight decides."""
+        for weight in (*EVERYTHING, HALF):
+            faults.weigh(self, weight)
+            if weight != HALF:
+                self.rails.send_suite_run(self.rails.samples["passing"], 1)
 
     def _break_things(self) -> None:
         until = time.monotonic() + self.plan.duration
-        while time.monotonic() < until and not self._done():
-            self._send_some()
-            name = faults.choose(self.plan.faults, self.random)
-            self._strike(name)
-            time.sleep(self.random.uniform(0.3, 1.5))
-            self._revive()
-        while len(self.rails.expected) < self.plan.tasks:
-            self._revive()
-            self._send_some()
+        with ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(self._send_all)
+            try:
+                while time.monotonic() < until and not self._everything_ended():
+                    any(self._strike() for _ in range(TRIES))
+                    self._look()
+                    time.sleep(self.random.uniform(0.2, 1.2))
+                    self._revive()
+                while not sending.done():
+                    self._revive()
+                    time.sleep(0.2)
+            finally:
+                self._broken_off.set()
+            sending.result()
 
-    def _done(self) -> bool:
-        return len(self.rails.expected) >= self.plan.tasks and self._all_ended()
+    def _send_all(self) -> None:
+        """Tasks arrive all through the run, whatever is broken meanwhile."""
+        source = random.Random(f"{self.plan.seed} Rails")
+        pause = 2 * SHARE_OF_SENDING * self.plan.duration / self.plan.tasks
+        while (left := self.plan.tasks - len(self.rails.expected)) > 0:
+            shards = min(source.randint(1, MOST_SHARDS), left)
+            self.rails.send_suite_run(self.rails.samples[source.choice(SAMPLES)], shards)
+            if self._broken_off.wait(source.uniform(0, shards * pause)):
+                return
 
-    def _send_some(self) -> None:
-        """A few suite runs at a time, so that Tasks arrive all through the run."""
-        self._revive()
-        for _ in range(self.random.randint(1, max(2, self.plan.tasks // 15))):
-            shards = min(self.random.randint(1, 3), self.plan.tasks - len(self.rails.expected))
-            if shards > 0:
-                sample = self.rails.samples[self.random.choice(SAMPLES)]
-                self.rails.send_suite_run(sample, shards)
-
-    def _strike(self, name: str) -> None:
+    def _strike(self) -> bool:
+        """False where there was nothing to strike, or nobody to ask."""
+        name = faults.choose(self.plan.faults, self.random)
         try:
             said = faults.FAULTS[name](self)
-        except OSError as error:
-            said = f"could not ({error})"
+        except (Missed, OSError):
+            return False
         self.struck[name] += 1
         self.log(f"  {len(self.rails.expected):4} sent  {name:14} {said}")
+        return True
+
+    def _look(self) -> None:
+        """What must be true at every moment: no Task has two live Assignments, and one that has
+        ended stays as it was."""
+        live = Assignment.objects.filter(closed_at=None).values("task", "purpose")
+        ended = Task.objects.filter(state__in=TERMINAL)
+        with suppress(DatabaseError):
+            close_old_connections()
+            twice = list(live.annotate(n=Count("id")).filter(n__gt=1))
+            assert not twice, f"two live Assignments: {twice}"
+            for key, category in ended.values_list("pk", "category"):
+                first = self._ends.setdefault(str(key), category)
+                assert first == category, f"{key} was {first}, is {category}"
 
     def kill(self, process: Process) -> str:
         process.kill()
@@ -149,9 +190,13 @@ class Run:
             return False
         return self.view.answers()
 
-    def _all_ended(self) -> bool:
-        states = Counter(task["state"] for task in self.rails.states().values())
-        return sum(states[state] for state in ENDED) == len(self.rails.expected)
+    def _everything_ended(self) -> bool:
+        """As the rows said when they were looked at last."""
+        return len(self._ends) == self.plan.tasks
+
+    def _rails_sees_the_end(self) -> bool:
+        self._look()
+        return all(task["state"] in TERMINAL for task in self.rails.states().values())
 
     def wait(self, what: str, condition: Callable[[], bool], seconds: float = 60) -> None:
         began = time.monotonic()

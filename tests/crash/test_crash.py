@@ -9,6 +9,7 @@ import pytest
 from tests.crash.checks import check
 from tests.crash.receiver import Receiver
 from tests.crash.run import Plan, Run
+from tests.crash.story import tell
 
 
 @pytest.mark.crash
@@ -22,6 +23,9 @@ def test_no_task_is_lost_run_twice_or_falsely_passed(database_url: str, tmp_path
         run = Run(plan, receiver)
         try:
             counts = check(run, run.execute(), receiver)
+        except AssertionError:
+            print("\n".join(tell(run.rails)))
+            raise
         finally:
             run.stack.stop()
     assert sum(counts.values()) == 30
