@@ -15,7 +15,7 @@ from tests.architecture.source_tree import SourceTree
 ROOT = Path(__file__).resolve().parent.parent.parent
 LINE = '    "droplets": "droplets.entry.ENTRY",\n'
 GOES_WITH_IT = ("droplets", "tests/droplets", "tests/crash", "tests/bench")
-SECONDS = 300
+SECONDS = 600
 
 LEAVE_HISTORY = """
 from datetime import timedelta
@@ -111,6 +111,7 @@ def run(folder: Path, env: dict[str, str], *arguments: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(SECONDS)
 def test_the_rest_starts_migrates_and_shows_the_history(
     history: tuple[dict[str, str], str], copy: Path
 ) -> None:

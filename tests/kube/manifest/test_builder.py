@@ -12,6 +12,7 @@ import pytest
 from kube.manifest.builder import BUILD_SCRIPT
 from kube.manifest.job import manifests
 from kube.manifest.request import Login
+from sandbox.kubernetes.kubelet.processes import catches
 from tests.kube.making import (
     MAIN,
     container,
@@ -20,6 +21,7 @@ from tests.kube.making import (
     make_request,
     make_settings,
 )
+from tests.waiting import wait_until
 
 SECONDS = 30.0
 
@@ -116,6 +118,7 @@ def test_it_hands_on_the_signal_to_end(tmp_path: Path, applets: Path) -> None:
     process = start(tmp_path, applets, "/bin/sh", "-c", script)
     try:
         wait_for(tmp_path / "build.log", "ready")
+        wait_until(lambda: catches(process.pid, signal.SIGTERM))
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 7
     finally:
