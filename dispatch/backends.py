@@ -8,6 +8,7 @@ no loop.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from uuid import UUID
 
@@ -200,6 +201,10 @@ def _make(path: str) -> Backend:
     return load(path).backend()
 
 
+# All loops ask for it when they begin, and a cache alone would make one for each.
+_making = RLock()
+
+
 def entries() -> dict[str, BackendEntry]:
     """The configured backends by name, in order."""
     return {name: load(path) for name, path in settings.BACKENDS.items()}
@@ -207,7 +212,8 @@ def entries() -> dict[str, BackendEntry]:
 
 def get(name: str) -> Backend:
     """The one instance of a configured backend in this process. KeyError where it is not."""
-    return _make(settings.BACKENDS[name])
+    with _making:
+        return _make(settings.BACKENDS[name])
 
 
 def forget() -> None:
