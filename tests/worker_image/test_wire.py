@@ -6,6 +6,7 @@ import time
 import pytest
 
 from tests.worker_image.control_plane import Answer, ControlPlane, Recorded
+from tests.worker_image.loopback import Loopback, Reply
 from worker_image.switchyard_agent.errors import GaveUp, Refused, Unreachable
 from worker_image.switchyard_agent.stopping import Deadline
 from worker_image.switchyard_agent.wire import Call, Wire
@@ -13,7 +14,7 @@ from worker_image.switchyard_agent.wire import Call, Wire
 CALL = Call(method="POST", path="/x/api/v1/worker_agents/y", body=b"{}")
 
 
-def wire(plane: ControlPlane, seconds: float = 20, *, longest: float = 0.1) -> Wire:
+def wire(plane: ControlPlane | Loopback, seconds: float = 20, *, longest: float = 0.1) -> Wire:
     deadline = Deadline()
     deadline.shorten(seconds)
     return Wire(
@@ -74,6 +75,17 @@ def test_an_answer_is_returned_when_it_comes(control_plane: ControlPlane) -> Non
     assert wire(control_plane).deliver(CALL) == b"here"
     assert len(tries) == 4
     assert tries[3].body == b"{}"
+
+
+def test_half_an_answer_is_none() -> None:
+    halves = [Reply(headers={"Content-Length": "9"}, body=b"ghs_")]
+    loopback = Loopback(lambda request: halves.pop() if halves else Reply(body=b"ghs_token"))
+    loopback.start()
+    try:
+        assert wire(loopback).deliver(CALL) == b"ghs_token"
+        assert not halves
+    finally:
+        loopback.stop()
 
 
 def test_pauses_double_up_to_the_longest_and_differ(control_plane: ControlPlane) -> None:

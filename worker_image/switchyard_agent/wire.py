@@ -93,7 +93,11 @@ class Wire:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.request(call.method, parts.path + call.path, body, headers)
             reply = connection.getresponse()
-            return reply.status, _retry_after(reply), reply.read(LONGEST_REPLY)
+            text = reply.read(LONGEST_REPLY)
+            # Half a token is none.
+            if reply.status < 300 and reply.length:
+                raise http.client.IncompleteRead(text, reply.length)
+            return reply.status, _retry_after(reply), text
 
 
 @contextlib.contextmanager
