@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.waiting import wait_until
 from tests.worker_image.agent_plane import AgentPlane, Answer, Taken, work_order
 from tests.worker_image.conftest import MakePod, MakeRepository, lives, wait_for_pids
+from tests.worker_image.loopback import Loopback, Reply, Request
 from tests.worker_image.pods import Container, Pod
 from tests.worker_image.test_job_delivery import WRITE_RESULTS
 
@@ -84,6 +86,39 @@ def test_a_cancelled_pod_stops_in_every_phase(
         (pid,) = wait_for_pids(pids, 1)
         wait_until(lambda: not lives(pid))
         assert "begun\n" in plane.text("system" if phase == "preparing" else "test")
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_clone_ends_with_the_agent_so_that_nothing_is_built(
+    plane: AgentPlane, make_pod: MakePod, begun: bool
+) -> None:
+    """Also where it waits for a git server that never answers."""
+    asked = threading.Event()
+
+    def never(request: Request) -> Reply:
+        asked.set()
+        return Reply(trouble="late")
+
+    server = Loopback(never)
+    server.start()
+    plane.order = work_order(f"{server.url}/shop.git", "0" * 40)
+    pod = make_pod()
+    agent = pod.start_agent()
+    pod.wait_for("ctl/claimed")
+    try:
+        if begun:
+            clone = pod.start_clone()
+            wait_until(asked.is_set)
+        plane.cancel = True
+        pod.wait_for("ctl/quit")
+        if not begun:
+            clone = pod.start_clone()
+        assert clone.end(15) == 143
+        assert "Stopped: cancelled" in clone.output()
+        assert agent.terminate() == 0
+    finally:
+        server.stop()
+    assert not list(pod.checkout.glob("[!.]*")) and not plane.has("events clone_failed")
 
 
 def test_a_cancelled_pod_runs_no_further_step(

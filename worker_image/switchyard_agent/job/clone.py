@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -80,6 +81,7 @@ def clone(settings: CloneSettings, stop: Stop) -> None:
     """Raises NotClaimed, CloneFailed, Refused, GaveUp, Stopped or TimedOut."""
     ends_at = time.monotonic() + stop.deadline.remaining()
     await_claim(settings, stop)
+    end_with_the_agent(settings, stop)
     wire = api.connect(settings.caller, stop.deadline)
     token = api.token(wire.deliver(api.git_token(), api.fields))
     secrets = [settings.caller.token, *([token, basic_credentials(token)] if token else [])]
@@ -109,6 +111,19 @@ def await_claim(settings: CloneSettings, stop: Stop) -> None:
             raise NotClaimed("the agent has not claimed this Assignment in time")
         stop.requested.wait(settings.look_seconds)
         stop.check()
+
+
+def end_with_the_agent(settings: CloneSettings, stop: Stop) -> None:
+    """Where it has said its last word, nobody needs the checkout: the pod ends with this container
+    and builds nothing."""
+
+    def watch() -> None:
+        while not (settings.ctl / "quit").exists():
+            if stop.requested.wait(settings.look_seconds):
+                return
+        stop.request("cancelled")
+
+    threading.Thread(target=watch, name="quit", daemon=True).start()
 
 
 def empty(folder: Path) -> None:
