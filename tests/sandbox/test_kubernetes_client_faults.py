@@ -19,7 +19,7 @@ TEMPLATE = {"spec": {"restartPolicy": "Never", "containers": [container()]}}
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    running = start(tmp_path_factory.mktemp("kubernetes"), "--speed", "40", "--nodes", "2")
+    running = start(tmp_path_factory.mktemp("kubernetes"), "--speed", "20", "--nodes", "2")
     yield running
     running.server.stop()
 

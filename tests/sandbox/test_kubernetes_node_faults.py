@@ -164,8 +164,7 @@ def test_the_kubelet_of_a_lost_node_gets_no_answer(api: Api, node: str) -> None:
 
 
 def test_the_watch_of_a_lost_nodes_kubelet_breaks_off(api: Api, node: str) -> None:
-    query = {"fieldSelector": f"spec.nodeName={node}", "resourceVersion": api.version()}
-    with api.cluster.watch(api.at("pods"), **query) as events:
+    with api.cluster.watch(api.at("pods"), fieldSelector=f"spec.nodeName={node}") as events:
         api.faults({"kind": "lost_node", "name": f"^{node}$"})
         with pytest.raises(requests.RequestException):
             list(events)

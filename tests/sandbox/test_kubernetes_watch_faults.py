@@ -11,9 +11,8 @@ from tests.sandbox.kubernetes_api import Api, Running, shared, start
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    running = start(
-        tmp_path_factory.mktemp("kubernetes"), "--speed", "60"
-    )  # a bookmark each second
+    # A bookmark each 3 seconds; the history is kept for 15.
+    running = start(tmp_path_factory.mktemp("kubernetes"), "--speed", "20")
     yield running
     running.server.stop()
 
@@ -29,7 +28,7 @@ def seen(events: Iterator[Event], count: int) -> list[str]:
 
 
 def test_a_silent_watch_stays_open_and_tells_nothing(api: Api) -> None:
-    query = {"resourceVersion": api.version(), "allowWatchBookmarks": "true", "timeoutSeconds": "3"}
+    query = {"resourceVersion": api.version(), "allowWatchBookmarks": "true", "timeoutSeconds": "4"}
     api.faults({"kind": "watch_silent", "path": "secrets"})
     with api.cluster.watch(api.at("secrets"), **query) as events:
         api.add_secret("a")
