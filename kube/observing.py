@@ -12,7 +12,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from dispatch.backends import Sighting, Unavailable
+from dispatch.backends import BackendError, Sighting, Unavailable
 from dispatch.models import Assignment
 from dispatch.outcomes import Category
 from dispatch.redaction import redactor_for
@@ -20,6 +20,7 @@ from kube.api import Cluster, NotThere
 from kube.config import Config
 from kube.manifest.job import ASSIGNMENT
 from kube.manifest.request import job_name
+from kube.pod import Pod
 from kube.reading import RUNS, Known, Reading
 from kube.seen import what_was_seen
 from kube.status import had_pod, read
@@ -119,6 +120,20 @@ class Observing:
         clean = redactor_for(assignment.task_id).clean_text
         seen = what_was_seen(job, pods, events, clean)
         return self._sighting(assignment, job, reading, seen)
+
+    def examine(self, assignment: Assignment) -> tuple[bool, Json]:
+        """A live look at one whose agent is not heard: whether its node is cut off from the
+        cluster, and what was seen. Nothing, where nothing can be seen."""
+        name = job_name(assignment.task_id, assignment.number)
+        try:
+            job = self.cluster.get("jobs", name)
+            pods = self._live_pods(name, job["metadata"]["uid"])
+            events = self._events(job, pods)
+        except BackendError:
+            return False, {}
+        clean = redactor_for(assignment.task_id).clean_text
+        cut_off = any(Pod(pod, events, timezone.now()).cut_off for pod in pods)
+        return cut_off, what_was_seen(job, pods, events, clean)
 
     def _live_pods(self, name: str, uid: str) -> list[Json]:
         """A list may leave out what there is: the pod that we knew is asked for by its name."""

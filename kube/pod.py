@@ -160,6 +160,13 @@ class Pod:
         agent = self.find(AGENT)
         return not self.over and agent is not None and agent.running is not None
 
+    @property
+    def cut_off(self) -> bool:
+        """Its node does not answer: the control plane marks the pod, and of its containers the last
+        word still stands that they are well."""
+        told = self.condition("Ready", "False") and self.condition("ContainersReady")
+        return not self.over and bool(told)
+
     def went_on_after(self, container: Container) -> bool:
         """Whether one behind it has begun."""
         behind = self.containers[self.containers.index(container) + 1 :]

@@ -1,19 +1,30 @@
 """Notices agents in pods that have fallen silent, and gives their attempts up.
 
-The agent of a pod says something every few seconds from its claim on, whatever its Task does. One
-that still runs, on a node that is cut off from the cluster, reports what nobody takes any more.
+The agent of a pod says something every few seconds from its claim on, whatever its Task does; and
+it claims as soon as it runs. One that still runs, on a node that is cut off from the cluster,
+reports what nobody takes any more.
 """
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, cast
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from dispatch import backends
+from dispatch.backends import Sighting
+from dispatch.controller.reconciling import settle
 from dispatch.hearing import Hearing, agents_reach_us
 from dispatch.models import Assignment
 from dispatch.outcomes import Category
 from kube.config import config
-from kube.names import BACKEND
+from kube.manifest.request import job_name
+from kube.names import AGENT, BACKEND
+from kube.pod import Pod, parse_time
+
+if TYPE_CHECKING:
+    from kube.worker import KubernetesWorker
 
 
 class Watch:
@@ -23,26 +34,50 @@ class Watch:
     def __init__(self) -> None:
         self._hearing = Hearing()
 
-    def step(self) -> None:
+    def step(self, worker: "KubernetesWorker") -> None:
         now, silence = timezone.now(), timedelta(seconds=config().silence)
         self._hearing.note(now, _can_be_heard(now - silence / 2))
         if not self._hearing.lasts(now, silence):
             return
-        for assignment in _speaking().filter(heard_at__lt=now - silence).select_related("task"):
-            text = f"The agent was not heard for {config().silence:g} s."
-            assignment.close(Category.AGENT_LOST, text)
+        for assignment in _placed().filter(heard_at__lt=now - silence):
+            _give_up(worker, assignment, f"The agent was not heard for {config().silence:g} s")
+        for assignment in _unclaimed(worker, now - silence):
+            _give_up(worker, assignment, f"The agent did not claim for {config().silence:g} s")
 
 
-def _speaking() -> "QuerySet[Assignment]":
-    """The live ones whose agent makes itself heard."""
-    return Assignment.objects.filter(backend=BACKEND, closed_at=None, claimed_at__isnull=False)
+def _placed() -> "QuerySet[Assignment]":
+    """The live ones that have a Job. Who has not claimed was not heard at all."""
+    rows = Assignment.objects.filter(backend=BACKEND, closed_at=None, external_id__isnull=False)
+    return rows.select_related("task")
 
 
 def _can_be_heard(lately: datetime) -> bool:
-    speaking = _speaking()
-    if speaking.filter(heard_at__gt=lately).exists():
+    placed = _placed()
+    if placed.filter(heard_at__gt=lately).exists():
         return True
-    return speaking.exists() and agents_reach_us(config().manifest.control_plane_url)
+    return placed.exists() and agents_reach_us(config().manifest.control_plane_url)
+
+
+def _unclaimed(worker: "KubernetesWorker", before: datetime) -> Iterator[Assignment]:
+    """Those whose agent runs since before then, and has not claimed."""
+    rows = _placed().filter(claimed_at=None, placed_at__lt=before)
+    waiting = {job_name(row.task_id, row.number): row for row in rows}
+    for raw in worker.pods.all() if waiting else []:
+        row = waiting.get((raw["metadata"].get("labels") or {}).get("job-name", ""))
+        agent = Pod(raw, [], timezone.now()).find(AGENT) if row else None
+        since = parse_time((agent.running or {}).get("startedAt")) if agent else None
+        if row and since and since < before:
+            yield row
+
+
+def _give_up(worker: "KubernetesWorker", assignment: Assignment, text: str) -> None:
+    cut_off, seen = worker.examine(assignment)
+    category = Category.NODE_LOST if cut_off else Category.AGENT_LOST
+    detail = f"{text}; its node does not answer the cluster either." if cut_off else f"{text}."
+    facts = Sighting(
+        assignment_id=assignment.pk, holds=True, ended=category, detail=detail, seen=seen
+    )
+    settle(assignment, facts)
 
 
 _watch = Watch()
@@ -50,4 +85,4 @@ _watch = Watch()
 
 def watch() -> None:
     """The loop's step."""
-    _watch.step()
+    _watch.step(cast("KubernetesWorker", backends.get(BACKEND)))

@@ -208,6 +208,11 @@ class KubernetesWorker:
     def observe(self, assignments: Sequence[Assignment]) -> list[Sighting]:
         return self._observing.observe(assignments)
 
+    def examine(self, assignment: Assignment) -> tuple[bool, Json]:
+        """Of one that has fallen silent: whether its node is cut off from the cluster, and what
+        there is to see. Raises nothing: what cannot be seen is not."""
+        return self._observing.examine(assignment)
+
     def capacity(self) -> Capacity:
         ((in_use,),) = prepared.run(IN_USE, [NAME])
         limit = self.config.limit

@@ -6,11 +6,15 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from dispatch.models import Assignment
+from dispatch.hearing import Hearing
+from dispatch.models import Assignment, TaskEvent
 from dispatch.outcomes import Category
 from kube import config as config_module
 from kube.silence import Watch
+from kube.worker import KubernetesWorker
 from tests.factories import make_assignment, make_suite_run
+from tests.kube.cluster import SandboxCluster
+from tests.kube.conftest import started
 from tests.ports import free_port
 
 pytestmark = pytest.mark.django_db
@@ -30,14 +34,30 @@ def heard(seconds: float, backend: str = "kubernetes") -> Assignment:
     return Assignment.by_id(assignment.pk)
 
 
+class Watching:
+    def __init__(self, worker: KubernetesWorker) -> None:
+        self.worker, self.watch = worker, Watch()
+
+    @property
+    def hearing(self) -> Hearing:
+        return self.watch._hearing
+
+    def step(self) -> None:
+        self.watch.step(self.worker)
+
+
 @pytest.fixture
-def watch() -> Watch:
+def fresh(worker: KubernetesWorker) -> Watching:
+    return Watching(worker)
+
+
+@pytest.fixture
+def watch(fresh: Watching) -> Watching:
     """One that has heard somebody all the time."""
     heard(0)
-    watch = Watch()
-    watch.step()
-    watch._hearing.since = ago(400)
-    return watch
+    fresh.step()
+    fresh.hearing.since = ago(400)
+    return fresh
 
 
 def category(assignment: Assignment) -> str:
@@ -45,13 +65,15 @@ def category(assignment: Assignment) -> str:
 
 
 @pytest.mark.parametrize("seconds,end", [(88, ""), (92, "agent_lost")])
-def test_an_agent_that_is_not_heard_is_lost(watch: Watch, seconds: float, end: str) -> None:
+def test_an_agent_that_is_not_heard_is_lost(watch: Watching, seconds: float, end: str) -> None:
     assignment = heard(seconds)
     watch.step()
     assert category(assignment) == end
 
 
-def test_one_that_has_not_claimed_is_looked_after_by_its_pods_status(watch: Watch) -> None:
+def test_one_whose_agent_does_not_run_yet_is_looked_after_by_its_pods_status(
+    watch: Watching,
+) -> None:
     assignment = make_assignment(make_suite_run(backend="kubernetes"))
     assignment.place("task/uid")
     Assignment.objects.filter(pk=assignment.pk).update(placed_at=ago(3600))
@@ -59,13 +81,66 @@ def test_one_that_has_not_claimed_is_looked_after_by_its_pods_status(watch: Watc
     assert category(assignment) == ""
 
 
-def test_another_backends_are_its_own(watch: Watch) -> None:
+def with_pod(watch: Watching, cluster: SandboxCluster, seconds: float, **status: Any) -> Assignment:
+    """One whose agent runs for so long and has not claimed."""
+    assignment = started(watch.worker)
+    rows = Assignment.objects.filter(pk=assignment.pk)
+    rows.update(placed_at=ago(3600))
+    pod = cluster.pod_of(str(assignment.external_id).partition("/")[0])
+    at = ago(seconds).strftime("%Y-%m-%dT%H:%M:%SZ")
+    statuses = [
+        {**one, "state": {"running": {"startedAt": at}}} if one["name"] == "agent" else one
+        for one in pod["status"]["initContainerStatuses"]
+    ]
+    body = {"status": {"initContainerStatuses": statuses} | status}
+    cluster.change("pods", pod["metadata"]["name"], body, "status")
+    watch.worker.pods.refresh()
+    return assignment
+
+
+@pytest.mark.parametrize("seconds,end", [(80, ""), (95, "agent_lost")])
+def test_an_agent_that_runs_and_does_not_claim_is_lost(
+    watch: Watching, cluster: SandboxCluster, seconds: float, end: str
+) -> None:
+    assignment = with_pod(watch, cluster, seconds)
+    watch.step()
+    assert category(assignment) == end
+
+
+def test_what_the_cluster_shows_of_it_is_kept_and_may_be_a_lost_node(
+    watch: Watching, cluster: SandboxCluster
+) -> None:
+    conditions = [
+        {"type": "Ready", "status": "False"},
+        {"type": "ContainersReady", "status": "True"},
+    ]
+    assignment = with_pod(watch, cluster, 0, conditions=conditions)
+    assignment.claim("the pod")
+    rows = Assignment.objects.filter(pk=assignment.pk)
+    rows.update(claimed_at=ago(3600), heard_at=ago(100))
+    watch.step()
+    row = Assignment.by_id(assignment.pk)
+    assert row.category == Category.NODE_LOST and "node" in row.sentence
+    event = TaskEvent.objects.get(task=row.task, kind="backend.ended")
+    assert event.detail["seen"]["pods"][0]["conditions"]
+
+
+def test_a_cluster_that_does_not_answer_hides_no_silence(
+    watch: Watching, cluster: SandboxCluster
+) -> None:
+    cluster.faults({"kind": "500"})
+    assignment = heard(100)
+    watch.step()
+    assert category(assignment) == Category.AGENT_LOST
+
+
+def test_another_backends_are_its_own(watch: Watching) -> None:
     assignment = heard(500, backend="droplets")
     watch.step()
     assert category(assignment) == ""
 
 
-def test_a_lost_one_is_tried_again(watch: Watch) -> None:
+def test_a_lost_one_is_tried_again(watch: Watching) -> None:
     assignment = heard(100)
     watch.step()
     row = Assignment.by_id(assignment.pk)
@@ -73,31 +148,36 @@ def test_a_lost_one_is_tried_again(watch: Watch) -> None:
     assert Assignment.objects.get(task=row.task, closed_at=None).number == 2
 
 
-def test_when_somebody_is_heard_again_the_others_get_the_whole_time_to_be_heard() -> None:
+def test_when_somebody_is_heard_again_the_others_get_the_whole_time_to_be_heard(
+    fresh: Watching,
+) -> None:
     assignment = heard(500)
-    watch = Watch()
     heard(0)
-    watch.step()
+    fresh.step()
     assert category(assignment) == ""
-    assert watch._hearing.since is not None
-    watch._hearing.since -= timedelta(seconds=91)
-    watch.step()
+    assert fresh.hearing.since is not None
+    fresh.hearing.since -= timedelta(seconds=91)
+    fresh.step()
     assert category(assignment) == Category.AGENT_LOST
 
 
 @pytest.mark.parametrize("reachable,end", [(True, "agent_lost"), (False, "")])
 @pytest.mark.django_db(transaction=True)
 def test_when_nobody_is_heard_it_matters_whether_agents_can_reach_us(
-    live_server: Any, monkeypatch: pytest.MonkeyPatch, reachable: bool, end: str
+    live_server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    fresh: Watching,
+    reachable: bool,
+    end: str,
 ) -> None:
     """A web that is away for an hour must not cost a single Task."""
     url = live_server.url if reachable else f"http://127.0.0.1:{free_port()}"
     monkeypatch.setenv("SWITCHYARD_KUBE_AGENT_API_URL", url)
     config_module.config.cache_clear()
-    assignment, watch = heard(3600), Watch()
-    watch.step()
-    if watch._hearing.since:
-        watch._hearing.since -= timedelta(seconds=91)
-    watch.step()
+    assignment = heard(3600)
+    fresh.step()
+    if fresh.hearing.since:
+        fresh.hearing.since -= timedelta(seconds=91)
+    fresh.step()
     config_module.config.cache_clear()
     assert category(assignment) == end
