@@ -15,11 +15,13 @@ from dispatch.agent_api.judging import close_by_report, finish_of
 from dispatch.evidence import AGENT_EVENT
 from dispatch.models import Assignment
 from dispatch.redaction import Redactor
+from dispatch.request_log import unlogged
 
 STREAM = re.compile(r"system|build|test|service-[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 LARGEST_HELD_BACK = 64 * 1024
 
 
+@unlogged
 @call
 def logs(request: HttpRequest, assignment: Assignment, stream: str) -> HttpResponse:
     """Raw bytes from an offset on, whatever became of the Assignment. Whole lines are

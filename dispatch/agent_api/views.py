@@ -14,6 +14,7 @@ from dispatch.agent_api.work_order import work_order
 from dispatch.evidence import AGENT_EVENT
 from dispatch.models import Assignment, TaskEvent
 from dispatch.outcomes import Category
+from dispatch.request_log import unlogged
 from dispatch.results import LARGEST_COUNT
 
 PHASES = {
@@ -42,6 +43,7 @@ def claim(request: HttpRequest, assignment: Assignment) -> HttpResponse:
     return JsonResponse(work_order(current))
 
 
+@unlogged
 @call
 def heartbeat(request: HttpRequest, assignment: Assignment) -> HttpResponse:
     """`cancel` tells the agent to stop; a superseded one is told so with 409."""

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from dispatch import encryption, tokens
-from dispatch.models import Assignment, Task, TaskSecret
+from dispatch.models import Assignment, LogChunk, LogStream, Task, TaskSecret
 from dispatch.outcomes import Category
 from tests.dispatch.result_files import rspec
 from tests.factories import make_assignment
@@ -130,3 +130,13 @@ def release(agent: Agent, minutes: float) -> None:
     """As if the backend had confirmed so long ago that it holds nothing."""
     long_ago = timezone.now() - timedelta(minutes=minutes)
     Assignment.objects.filter(pk=agent.assignment.pk).update(released_at=long_ago)
+
+
+def stored(agent: Agent, name: str = "test") -> bytes:
+    chunks = LogChunk.objects.filter(stream__assignment=agent.assignment, stream__name=name)
+    data = chunks.order_by("start").values_list("data", flat=True)
+    return b"".join(bytes(piece) for piece in data)
+
+
+def received(agent: Agent, name: str = "test") -> int:
+    return LogStream.objects.get(assignment=agent.assignment, name=name).received

@@ -139,6 +139,17 @@ def test_an_address_that_is_none_is_answered_in_json(path: str) -> None:
     assert json.loads(answer.content) == {"error": "The agent API has no such address."}
 
 
+def test_what_agents_call_all_the_time_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    agent = running()
+    caplog.set_level("INFO", "switchyard.request")
+    caplog.clear()
+    agent.call("heartbeat")
+    agent.log(b"one\n", 0)
+    assert not caplog.records
+    agent.event(1, "cloned")
+    assert len(caplog.records) == 1
+
+
 # Bodies ---------------------------------------------------------------------------------------
 
 WITH_JSON = ["claim", "heartbeat", "events", "finish"]
