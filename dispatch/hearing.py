@@ -5,6 +5,9 @@ from datetime import datetime, timedelta
 import requests
 
 ANSWER_SECONDS = 3.0
+# Between two looks. After a longer one nobody knows who could be heard meanwhile: our database was
+# away, this process was stopped, or another one led.
+LONGEST_GAP = timedelta(seconds=20)
 
 
 def agents_reach_us(url: str) -> bool:
@@ -21,11 +24,14 @@ class Hearing:
 
     def __init__(self) -> None:
         self.since: datetime | None = None
+        self._noted: datetime | None = None
 
     def note(self, now: datetime, can_be_heard: bool) -> None:
+        without_a_gap = self._noted is not None and now - self._noted <= LONGEST_GAP
+        self._noted = now
         if not can_be_heard:
             self.since = None
-        elif self.since is None:
+        elif self.since is None or not without_a_gap:
             self.since = now
 
     def lasts(self, now: datetime, silence: timedelta) -> bool:
