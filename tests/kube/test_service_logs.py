@@ -14,11 +14,13 @@ from dispatch.outcomes import Category
 from kube import log_lines, service_logs
 from kube.config import config
 from kube.manifest.job import ASSIGNMENT, INSTALLATION
+from kube.manifest.request import job_name
 from kube.models import ServiceLog
 from kube.service_logs import Follower, read_to_the_end
 from kube.worker import KubernetesWorker
 from tests.factories import make_assignment, make_suite_run
 from tests.sandbox.kubelet_cluster import Cluster, RunningPod, shell, sidecar, start_cluster
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -58,22 +60,45 @@ def assignment() -> Assignment:
 
 def run(node: Cluster, assignment: Assignment, script: str, name: str = "db") -> RunningPod:
     """A pod of this Assignment with one service."""
-    labels = {
+    labels = {**labels_of(assignment), "job-name": job_name(assignment.task_id, 1)}
+    spec = pod_spec(script, name)
+    return node.run(f"pod-{assignment.pk}", metadata={"labels": labels}, **spec)
+
+
+def labels_of(assignment: Assignment) -> dict[str, str]:
+    return {
         "app.kubernetes.io/managed-by": "switchyard",
         INSTALLATION: "default",
         ASSIGNMENT: str(assignment.pk),
-        "job-name": f"task-{assignment.task_id}-a1",
     }
-    volumes = [{"name": "shared", "emptyDir": {}}]
-    service = sidecar(script, name, **SHARED)
-    test = shell("sleep 600", "test", **SHARED)
-    return node.run(
-        f"pod-{assignment.pk}",
-        metadata={"labels": labels},
-        initContainers=[sidecar("sleep 600", "agent"), service],
-        containers=[test],
-        volumes=volumes,
-    )
+
+
+def pod_spec(script: str, name: str = "db") -> Json:
+    return {
+        "initContainers": [sidecar("sleep 600", "agent"), sidecar(script, name, **SHARED)],
+        "containers": [shell("sleep 600", "test", **SHARED)],
+        "volumes": [{"name": "shared", "emptyDir": {}}],
+    }
+
+
+def run_job(node: Cluster, assignment: Assignment, script: str) -> RunningPod:
+    """The same with a Job, to which the Assignment is placed."""
+    name, labels = job_name(assignment.task_id, 1), labels_of(assignment)
+    spec = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 5, **pod_spec(script)}
+    template = {"metadata": {"labels": labels}, "spec": spec}
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {"backoffLimit": 0, "template": template},
+    }
+    path = f"/apis/batch/v1/namespaces/{node.namespace}/jobs"
+    made = node.api.post(path, job)
+    assignment.place(f"{name}/{made['metadata']['uid']}")
+    pods = f"{node.path}/pods?labelSelector=job-name%3D{name}"
+    wait_until(lambda: node.api.get(pods)["items"])
+    metadata = node.api.get(pods)["items"][0]["metadata"]
+    return RunningPod(cluster=node, name=metadata["name"], uid=metadata["uid"])
 
 
 def tell(pod: RunningPod, word: str) -> None:
@@ -165,6 +190,23 @@ def test_the_last_read_takes_what_is_there_before_the_job_goes(
     worker.pods.refresh()
     read_to_the_end(worker.cluster, worker.pods.all())
     assert text(assignment).startswith("one\n")
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_job_is_deleted_once_its_services_logs_were_read_or_could_not_be(
+    node: Cluster, worker: KubernetesWorker, assignment: Assignment, answers: bool
+) -> None:
+    pod = run_job(node, assignment, "echo one; sleep 600")
+    wait_printed(pod, "one")
+    worker.observe([assignment])
+    assignment.close(Category.CANCELLED)
+    if not answers:
+        node.api.call("PUT", "/sandbox/faults", [{"kind": "500", "path": "/log[?]"}])
+    worker.stop(assignment)
+    node.api.call("PUT", "/sandbox/faults", [])
+    assert text(assignment) == ("one\n" if answers else "")
+    (sighting,) = worker.observe([assignment])
+    assert not sighting.holds
 
 
 def test_what_is_released_is_not_read_and_how_far_it_was_is_forgotten(
