@@ -20,8 +20,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sandbox.span import Span
+
 from .errors import invalid, unprocessable
-from .settings import Span
 from .store import Store
 
 # Kind: the parameters it takes on top of those above.

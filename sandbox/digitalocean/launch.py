@@ -6,14 +6,13 @@ os.environ["DIGITALOCEAN_END_POINT"] = sandbox.endpoint
 sandbox.stop()
 """
 
-import json
 import subprocess
-import sys
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from sandbox.launching import Program, wait_for_end
+
 TOKEN = "sandbox-token"
 
 
@@ -31,7 +30,7 @@ class Launched:
     def kill(self) -> None:
         """SIGKILL to the server alone; its droplets live on."""
         self.process.kill()
-        self._wait()
+        wait_for_end(self.process)
 
     def stop(self, *, destroy: bool = True) -> None:
         """End the server in order, and by default every droplet with it. May be repeated."""
@@ -40,37 +39,14 @@ class Launched:
             request = urllib.request.Request(f"{self.url}/sandbox/destroy-all", method="PUT")
             urllib.request.urlopen(request, timeout=30).close()
         self.process.terminate()
-        self._wait()
+        wait_for_end(self.process)
         if destroy and not running:
             destroy_all(self.state)
-
-    def _wait(self) -> None:
-        try:
-            self.process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(timeout=30)
-        if self.process.stdout:
-            self.process.stdout.close()
 
 
 def launch(state: Path, *options: str, token: str = TOKEN, log: Path | None = None) -> Launched:
     """Returns when it answers. Raises RuntimeError when it does not start. `log` takes stderr."""
-    state.mkdir(parents=True, exist_ok=True)
-    with (log or state / "sandbox.log").open("ab") as errors:
-        process = subprocess.Popen(
-            [*_command(state), "--token", token, *options],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            stdin=subprocess.DEVNULL,
-            text=True,
-        )
-    line = process.stdout.readline() if process.stdout else ""
-    if not line:
-        process.wait(timeout=30)
-        raise RuntimeError(f"the sandbox did not start, see {log or state / 'sandbox.log'}")
-    place = json.loads(line)
+    process, place = _program(state).start("--token", token, *options, log=log)
     return Launched(
         state=state,
         url=place["url"],
@@ -83,9 +59,8 @@ def launch(state: Path, *options: str, token: str = TOKEN, log: Path | None = No
 
 def destroy_all(state: Path) -> None:
     """End every droplet of a state directory, whether a sandbox serves it or not."""
-    subprocess.run([*_command(state), "--destroy-all"], cwd=ROOT, check=True, timeout=60,
-                   stdout=subprocess.DEVNULL)  # fmt: skip
+    _program(state).run("--destroy-all")
 
 
-def _command(state: Path) -> list[str]:
-    return [sys.executable, "-m", "sandbox.digitalocean", "--state", str(state.absolute())]
+def _program(state: Path) -> Program:
+    return Program(module="sandbox.digitalocean", state=state)

@@ -7,10 +7,12 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sandbox.span import Span
+
 from .catalog import SIZES
 from .errors import ApiError
 from .faults import parse_rule
-from .settings import Settings, Span
+from .settings import Settings
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sandbox.digitalocean.settings import Span
+from sandbox.span import Span
 
 # Kind: the parameters it takes on top of those above.
 KINDS: dict[str, frozenset[str]] = {

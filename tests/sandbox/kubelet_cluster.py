@@ -16,6 +16,7 @@ from sandbox.kubernetes.kubelet import launch as nodes
 from sandbox.kubernetes.kubelet import processes
 from sandbox.kubernetes.kubelet.node import node_id
 from sandbox.kubernetes.launch import launch
+from sandbox.launching import ROOT
 from tests.waiting import wait_until
 
 Json = dict[str, Any]
@@ -252,5 +253,5 @@ def run_module(
 ) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", module, *arguments],
-        cwd=nodes.ROOT, capture_output=True, text=True, timeout=seconds, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False,
     )  # fmt: skip

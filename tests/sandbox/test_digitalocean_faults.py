@@ -10,7 +10,7 @@ import pytest
 import requests
 from digitalocean.baseapi import DataReadError, JSONReadError
 
-from sandbox.digitalocean.settings import Span
+from sandbox.span import Span
 from tests.sandbox.digitalocean_client import Clocked, Running
 
 SLEEPER = "exec sleep 600"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.digitalocean.settings import Span
+from sandbox.span import Span
 from tests.sandbox.digitalocean_client import Clocked, Running, eventually
 
 SLEEPER = "exec sleep 600"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.digitalocean import processes
-from sandbox.digitalocean.launch import ROOT
 from sandbox.digitalocean.machine import Machine
+from sandbox.launching import ROOT
 from tests.sandbox.digitalocean_client import Running, eventually, processes_of
 
 SLEEPER = "exec sleep 600"

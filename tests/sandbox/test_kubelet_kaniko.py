@@ -13,8 +13,9 @@ import requests
 
 from sandbox.kubernetes.kubelet.kaniko import context
 from sandbox.kubernetes.kubelet.kaniko.flags import UsageError, read
-from sandbox.kubernetes.kubelet.launch import ROOT, Launched, launch_registry
+from sandbox.kubernetes.kubelet.launch import Launched, launch_registry
 from sandbox.kubernetes.registry.client import Pulled, Registry
+from sandbox.launching import ROOT
 
 DOCKERFILE = """\
 # syntax=docker/dockerfile:1

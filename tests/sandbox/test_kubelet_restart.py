@@ -10,7 +10,7 @@ from typing import Any
 
 from sandbox.kubernetes.kubelet import processes
 from sandbox.kubernetes.kubelet.instance import Command, Instance
-from sandbox.kubernetes.kubelet.launch import ROOT
+from sandbox.launching import ROOT
 from tests.sandbox.kubelet_cluster import Cluster, RunningPod, shell, sidecar
 from tests.waiting import wait_until
 

@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .settings import Span
+from sandbox.span import Span
 
 KINDS = {
     "pull_not_found": "the image is not found",

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .settings import Settings, Span
+from sandbox.span import Span
+
+from .settings import Settings
 
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
