@@ -9,7 +9,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -143,9 +143,9 @@ class Cluster:
 
     def watch(
         self, kind: str, resource_version: str, silence: float, **query: str
-    ) -> Iterator[Json]:
-        """Events from a version on, until the server ends the watch. Nothing for `silence`
-        seconds, not even a bookmark, raises Unavailable."""
+    ) -> Generator[Json, None, None]:
+        """Events from a version on, until the server ends the watch; close it to end it before.
+        Nothing for `silence` seconds, not even a bookmark, raises Unavailable."""
         asked = {
             **query,
             "watch": "true",

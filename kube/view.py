@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from dispatch.backends import BackendError, Unavailable
@@ -50,6 +51,9 @@ class View:
         self._heard_at = float("-inf")
         self._failures = 0
         self._rest_until = 0.0
+        # Whether a list has come while a watch was on: it may be older than what the watch has
+        # told, and that watch will not tell it again.
+        self._watching = self._overtaken = False
         self._lock = threading.Lock()
 
     def get(self, name: str) -> Json | None:
@@ -82,6 +86,7 @@ class View:
             wrong += len(self._objects.keys() - found.keys())
             self._objects = found
             self._version = answer["metadata"]["resourceVersion"]
+            self._overtaken = self._watching
             self._listed_at = asked
             if self._heard_at == float("-inf"):
                 self._heard_at = asked
@@ -110,18 +115,29 @@ class View:
         if not self._version:
             self._list()
             self._changed()
+        with self._lock:
+            version, self._watching, self._overtaken = self._version, True, False
         try:
-            events = self._cluster.watch(
-                self.kind,
-                self._version,
-                self._silence,
-                labelSelector=self._selector,
-                timeoutSeconds=str(max(1, math.ceil(min(self._relist, WATCH_SECONDS)))),
-            )
-            for event in events:
-                self._take(event)
+            self._watch(version)
         except Expired:
             self._version = ""  # no failure: the next step lists anew
+        finally:
+            self._watching = False
+
+    def _watch(self, version: str) -> None:
+        """Until it ends, or a list has come meanwhile: then the next one begins where that was."""
+        events = self._cluster.watch(
+            self.kind,
+            version,
+            self._silence,
+            labelSelector=self._selector,
+            timeoutSeconds=str(max(1, math.ceil(min(self._relist, WATCH_SECONDS)))),
+        )
+        with closing(events):
+            for event in events:
+                self._take(event)
+                if self._overtaken:
+                    return
 
     def _take(self, event: Json) -> None:
         kind, item = event.get("type"), event.get("object") or {}
@@ -133,6 +149,8 @@ class View:
         metadata = item.get("metadata") or {}
         with self._lock:
             self._heard_at = time.monotonic()
+            if self._overtaken:
+                return
             self._version = metadata.get("resourceVersion") or self._version
             name = str(metadata.get("name"))
             if _is_older(item, self._objects.get(name)):

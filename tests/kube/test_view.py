@@ -207,3 +207,18 @@ def test_events_in_the_wrong_order_do_not_bring_the_past_back(
     for kind in ("MODIFIED", "DELETED"):
         view._take({"type": kind, "object": old})
         assert (view.get("one") or {})["data"] == {"changed": "yes"}
+
+
+def test_a_list_that_is_older_than_what_the_watch_has_told_does_not_bring_the_past_back(
+    cluster: SandboxCluster, watched: Callable[..., Watched]
+) -> None:
+    """It was asked for before, and its answer came late."""
+    with watched(relist=0.0).following() as found:
+        make(cluster, "one")
+        wait_until(lambda: found.names() == {"one"})
+        cluster.faults({"kind": "stale", "path": "configmaps", "seconds": 60, "count": 1})
+        found.view.refresh()
+        assert found.names() == set()
+        make(cluster, "two")
+        wait_until(lambda: found.names() == {"one", "two"})
+        assert found.errors == []
