@@ -283,11 +283,16 @@ class Assignment(models.Model):
         Task.note(self.task_id, kind, assignment_id=self.pk, **facts)
 
     def release(self) -> bool:
-        """The backend has confirmed that it holds nothing any more. Closed ones only."""
+        """The backend has confirmed that it holds nothing any more. Closed ones only.
+
+        One transaction, so that no crash leaves secrets behind. It holds the Task's row: of two
+        that are released at once, the second sees the first."""
         rows = Assignment.objects.filter(pk=self.pk, released_at=None, closed_at__isnull=False)
-        if not rows.update(released_at=timezone.now()):
-            return False
-        self._forget_secrets()
+        with transaction.atomic():
+            if not rows.update(released_at=timezone.now()):
+                return False
+            Task.objects.select_for_update().filter(pk=self.task_id).values_list("pk").get()
+            self._forget_secrets()
         return True
 
     @property

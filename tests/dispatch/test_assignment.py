@@ -1,9 +1,12 @@
 """The two state machines' guarded functions, and what an end means for the Task."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from threading import Thread
+from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from dispatch.models import Assignment, Task, TaskEvent, TaskSecret, Webhook
@@ -151,6 +154,60 @@ def test_secrets_are_deleted_when_the_task_ends_and_kept_while_it_is_tried_again
     assert TaskSecret.objects.filter(task=assignment.task).exists()
     Assignment.objects.get(task=assignment.task, closed_at=None).close(Category.PASSED)
     assert not TaskSecret.objects.filter(task=assignment.task).exists()
+
+
+def an_ended_task_with_two_told_attempts() -> tuple[Assignment, Assignment]:
+    first = make_assignment()
+    TaskSecret.objects.create(task=first.task, ciphertext=b"x")
+    first.place("here")
+    first.deliver()
+    first.close(Category.AGENT_LOST)
+    second = Assignment.objects.get(task=first.task, closed_at=None)
+    second.place("there")
+    second.deliver()
+    second.close(Category.PASSED)
+    return first, second
+
+
+def test_a_release_that_is_cut_short_is_none_and_comes_again() -> None:
+    first, second = an_ended_task_with_two_told_attempts()
+    assert first.release()
+
+    def cut_short(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if sql.startswith("DELETE"):
+            raise OperationalError("the server went away")
+        return execute(sql, *rest)
+
+    with (
+        pytest.raises(OperationalError),
+        connection.execute_wrapper(cut_short),
+        transaction.atomic(),
+    ):
+        second.release()
+    assert Assignment.by_id(second.pk).released_at is None
+    assert TaskSecret.objects.exists()
+    assert second.release()
+    assert not TaskSecret.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_attempts_that_are_released_at_once_one_takes_the_secrets_with_it() -> None:
+    first, second = an_ended_task_with_two_told_attempts()
+
+    def release_the_other() -> None:
+        try:
+            second.release()
+        finally:
+            connection.close()
+
+    thread = Thread(target=release_the_other)
+    with transaction.atomic():
+        assert first.release()
+        thread.start()
+        thread.join(0.5)  # it has to wait for us: were it done by now, it would not have seen us
+    thread.join(20)
+    assert not Assignment.objects.filter(released_at=None).exists()
+    assert not TaskSecret.objects.exists()
 
 
 def test_webhooks_about_a_task_are_numbered_without_gaps() -> None:
