@@ -97,7 +97,7 @@ def _run(
     from tests.crash.checks import check
     from tests.crash.receiver import Receiver
     from tests.crash.run import Plan, Run
-    from tests.crash.story import tell
+    from tests.crash.story import sum_up, tell
 
     unknown = set(options.faults.split(",")) - set(FAULTS)
     if unknown:
@@ -115,14 +115,13 @@ def _run(
     with Receiver(seed) as receiver:
         run = Run(plan, receiver, log=lambda line: print(line, flush=True))
         try:
-            found = check(run, run.execute(), receiver)
+            check(run, run.execute(), receiver)
+            print("\n".join((f"struck {dict(run.struck)}", *sum_up())), flush=True)
         except AssertionError:
             print("\n".join(tell(run.rails)), flush=True)
             raise
         finally:
             run.stack.stop()
-    print(f"struck {dict(run.struck)}")
-    print(f"ended  {dict(found)}")
 
 
 if __name__ == "__main__":

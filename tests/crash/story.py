@@ -1,11 +1,28 @@
-"""What there is to tell of a run that went wrong: the Tasks that did not end as they should."""
+"""What there is to tell of a run: how its attempts ended, and of one that went wrong the Tasks
+that did not end as they should."""
 
+from collections import Counter
 from collections.abc import Iterator
 
+from django.conf import settings
+
 from dispatch.models import Assignment, Task
+from dispatch.outcomes import TaskState
 from sandbox.demo.rails import Rails
 
 MOST = 12
+
+
+def sum_up() -> Iterator[str]:
+    """How Tasks and their attempts ended, and of each Task that ended errored why."""
+    yield f"ended  {dict(Counter(Task.objects.values_list('category', flat=True)))}"
+    for backend in sorted(settings.ROLLOUT.values()):
+        attempts = Assignment.objects.filter(backend=backend).values_list("category", flat=True)
+        yield f"{backend}: {dict(Counter(attempts))}"
+    yield f"to the other backend: {Task.objects.exclude(fell_back_at=None).count()}"
+    for task in Task.objects.filter(state=TaskState.ERRORED):
+        ends = task.assignments.order_by("number").values_list("backend", "category", "sentence")
+        yield f"errored {task.pk}: {'; '.join(f'{a} {b}: {c[:150]}' for a, b, c in ends)}"
 
 
 def tell(rails: Rails) -> Iterator[str]:
