@@ -204,8 +204,11 @@ def is_job_of(job: Json, assignment: Assignment) -> bool:
 
 
 def _clean(assignment: Assignment, text: str) -> str:
-    """Its secrets are only read where there is something to clean."""
-    return redactor_for(assignment.task_id).clean_text(text) if text else ""
+    """Its secrets are only read where there is something to clean. What was kept before is clean,
+    and most that is told is told again."""
+    if text in ("", assignment.pending):
+        return text
+    return redactor_for(assignment.task_id).clean_text(text)
 
 
 def _report_is_under_way(assignment: Assignment, patience: float) -> bool:

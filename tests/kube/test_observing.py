@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from dispatch import encryption
+from dispatch import encryption, redaction
 from dispatch.backends import Sighting, Unavailable
 from dispatch.models import Assignment, TaskSecret
 from dispatch.outcomes import Category
@@ -181,6 +181,21 @@ def test_the_agents_finish_decides_where_it_has_just_come(
     rows.update(finished_at=timezone.now() - timedelta(seconds=31))
     worker._observing._denied.clear()
     assert see(worker, assignment).ended == Category.NO_VERDICT
+
+
+def test_what_runs_on_and_what_still_waits_costs_no_query(
+    cluster: SandboxCluster, worker: KubernetesWorker, django_assert_num_queries: Any
+) -> None:
+    well = started(worker)
+    cluster.pod_of(job_of(well))
+    cluster.faults({"kind": "quota_full", "resource": "pods"})
+    stuck = started(worker)
+    wait_until(lambda: see(worker, stuck).pending)
+    stuck.waits(see(worker, stuck).pending)
+    assignments = [Assignment.by_id(one.pk) for one in (well, stuck)]
+    redaction._redactors.clear()
+    with django_assert_num_queries(0):
+        worker.observe(assignments)
 
 
 def test_memory_is_kept_for_the_jobs_that_there_are_alone(
