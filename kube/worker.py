@@ -128,11 +128,16 @@ class KubernetesWorker:
             raise NoCapacity("its Job is gone") from None
 
     def _make_job(self, assignment: Assignment, wanted: Manifests) -> Json:
-        assignment.note_start()
+        first = assignment.note_start()
         try:
             answer = self.cluster.create("jobs", wanted.job)
         except AlreadyThere:
             return self._existing_job(assignment)
+        except NoCapacity:
+            # A full quota: however long it waits for room, that is no start that was lost.
+            if first:
+                assignment.forget_start()
+            raise
         except NotThere as error:
             raise Unavailable(f"The namespace does not exist: {error}") from None
         if answer.warnings:

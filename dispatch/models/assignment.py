@@ -141,9 +141,14 @@ class Assignment(models.Model):
             setattr(self, name, value)
         return True
 
-    def note_start(self) -> None:
-        """Write down that its start is under way, before it is: it may work without an answer."""
-        self._update(Q(start_tried_at=None), start_tried_at=timezone.now())
+    def note_start(self) -> bool:
+        """Write down that its start is under way, before it is: it may work without an answer.
+        False where an earlier one is."""
+        return self._update(Q(start_tried_at=None), start_tried_at=timezone.now())
+
+    def forget_start(self) -> None:
+        """The start that was noted last, by this object, has made nothing: the answer said so."""
+        self._update(Q(start_tried_at=self.start_tried_at), start_tried_at=None)
 
     def place(self, external_id: str) -> bool:
         """Record where the backend placed it; the Task becomes assigned."""

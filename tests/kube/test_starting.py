@@ -58,8 +58,7 @@ def test_a_call_that_fails_at_any_point_is_repaired_by_the_next_start(
         if not job["spec"]["suspend"]:
             check_whole(cluster, assignment)
     cluster.faults()
-    worker.config = dataclasses.replace(worker.config, timeout=5.0)
-    worker.start(assignment)
+    KubernetesWorker(cluster.config()).start(assignment)
     check_whole(cluster, assignment)
 
 
@@ -157,6 +156,34 @@ def test_a_conflict_over_the_quota_is_tried_again_and_harms_nobody(
         worker.start(assignment)
     worker.start(assignment)
     check_whole(cluster, assignment)
+
+
+def test_waiting_for_room_in_the_quota_is_no_start_that_was_lost(
+    cluster: SandboxCluster, worker: KubernetesWorker
+) -> None:
+    """However long it takes: nothing was made, and that is known."""
+    assignment = queued()
+    cluster.faults({"kind": "quota_full", "resource": "jobs", "count": 2})
+    for _ in range(2):
+        with pytest.raises(NoCapacity, match="exceeded quota"):
+            worker.start(assignment)
+        assert Assignment.by_id(assignment.pk).start_tried_at is None
+    worker.start(assignment)
+    check_whole(cluster, assignment)
+
+
+def test_a_full_quota_says_nothing_of_an_earlier_start_without_an_answer(
+    cluster: SandboxCluster, worker: KubernetesWorker
+) -> None:
+    assignment = queued()
+    cluster.faults({"kind": "reset", "method": "POST", "path": "/jobs", "count": 1})
+    with pytest.raises(Unavailable):
+        worker.start(assignment)
+    tried = Assignment.by_id(assignment.pk).start_tried_at
+    cluster.faults({"kind": "quota_full", "resource": "jobs"})
+    with pytest.raises(NoCapacity):
+        worker.start(assignment)
+    assert Assignment.by_id(assignment.pk).start_tried_at == tried is not None
 
 
 def test_a_namespace_that_is_not_there_is_an_unavailable_cluster(cluster: SandboxCluster) -> None:
