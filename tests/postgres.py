@@ -15,7 +15,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,8 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+
+from tests.ports import free_port
 
 USER = "switchyard"
 DATABASE = "switchyard"
@@ -109,7 +110,7 @@ class PostgresServer:
         self._user = _unprivileged_user()
         self._password = secrets.token_urlsafe(16)
         self._process: subprocess.Popen[bytes] | None = None
-        self._port = _free_port()
+        self._port = free_port()
 
     @property
     def url(self) -> str:
@@ -143,7 +144,7 @@ class PostgresServer:
             if self._wait_until_ready(deadline):
                 return self._create_database()
             if TAKEN_PORT in self._log():
-                self._port = _free_port()
+                self._port = free_port()
             elif OLD_SERVER_LEAVING not in self._log():
                 break
         raise PostgresError(f"PostgreSQL did not start:\n{self._log()}")
@@ -229,13 +230,6 @@ def _unprivileged_user() -> pwd.struct_passwd | None:
         except KeyError:
             continue
     raise PostgresError("running as root, and there is no user postgres or nobody to run it as")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _die_with(parent: int) -> Callable[[], None] | None:
