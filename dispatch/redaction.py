@@ -17,7 +17,7 @@ from uuid import UUID
 from cryptography.fernet import InvalidToken
 
 from dispatch import encryption, junit
-from dispatch.models import TaskSecret
+from dispatch.models import Assignment, TaskSecret
 
 logger = logging.getLogger(__name__)
 
@@ -259,3 +259,10 @@ def _make(task_id: UUID, more: tuple[str, ...]) -> Redactor:
         logger.error("No encryption key fits the secrets of a Task", extra={"task": str(task_id)})
         return Withholding(WITHHELD)
     return Redactor([*map(str, values), *more])
+
+
+def are_forgotten(assignment_id: UUID) -> bool:
+    """Whether the secrets may be deleted that must not be shown in what an Assignment reports. To
+    be asked after `redactor_for`: up to the release it has read them all."""
+    rows = Assignment.objects.filter(pk=assignment_id, released_at__isnull=False)
+    return rows.filter(task__secret=None).exists()

@@ -19,7 +19,7 @@ from django.db import transaction
 from dispatch import backends
 from dispatch.backends import BackendError, Unavailable
 from dispatch.models import Assignment
-from dispatch.redaction import redactor_for
+from dispatch.redaction import are_forgotten, redactor_for
 from dispatch.reporting import TooMuch, append_log
 from kube.api import Cluster
 from kube.log_lines import NewLines, whole_second
@@ -199,12 +199,15 @@ def _new_lines(
 
 
 def _keep(row: ServiceLog, source: Source, new: NewLines, restarts: int) -> bool:
-    """Store it, if there is anything, and unless another controller has. Whether it was."""
+    """Store it, if there is anything, and unless another controller has, or it was released
+    meanwhile and nobody knows its secrets any more. Whether it was."""
     changes = {"moment": new.moment, "lines": new.lines, "restarts": restarts}
     before = {"moment": row.moment, "lines": row.lines, "restarts": row.restarts}
     if changes == before:
         return False
     redactor = redactor_for(source.task_id)
+    if are_forgotten(source.assignment_id):
+        return False
     try:
         with transaction.atomic():
             if not ServiceLog.objects.filter(pk=row.pk, **before).update(**changes):

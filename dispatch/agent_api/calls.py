@@ -16,9 +16,9 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from dispatch import tokens
-from dispatch.models import Assignment, TaskSecret
+from dispatch.models import Assignment
 from dispatch.outcomes import Category
-from dispatch.redaction import FORGOTTEN, Redactor, Withholding, redactor_for
+from dispatch.redaction import FORGOTTEN, Redactor, Withholding, are_forgotten, redactor_for
 from dispatch.reporting import keep_refused
 
 VERSIONS = ("1",)
@@ -143,11 +143,9 @@ def redactor_of(request: HttpRequest, assignment: Assignment) -> Redactor:
     """The Task's variables, and this Assignment's token as it came and as it is derived. Agents
     on machines that were given up may go on after the secrets are deleted: then nothing is let
     through."""
-    task_id = assignment.task_id
-    if assignment.released_at and not TaskSecret.objects.filter(pk=task_id).exists():
-        return Withholding(FORGOTTEN)
     token = request.headers.get("Authorization", "").partition(" ")[2].strip()
-    return redactor_for(task_id, token, tokens.derive("assignment", assignment.pk))
+    redactor = redactor_for(assignment.task_id, token, tokens.derive("assignment", assignment.pk))
+    return Withholding(FORGOTTEN) if are_forgotten(assignment.pk) else redactor
 
 
 def must_count(assignment: Assignment, kind: str, body: bytes = b"") -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from dispatch import encryption
+from dispatch import encryption, redaction
 from dispatch.models import Assignment, LogChunk, TaskSecret
 from dispatch.outcomes import Category
 from kube import log_lines, service_logs
@@ -280,3 +280,27 @@ def test_two_controllers_that_read_at_once_keep_each_line_once(
     new = service_logs._new_lines(worker.cluster, source, stale, previous=False, last=False)
     assert not service_logs._keep(stale, source, new, 0)
     assert text(assignment) == "one\n"
+
+
+def test_what_is_released_while_it_is_read_is_not_kept_with_its_secrets(
+    node: Cluster, worker: KubernetesWorker, assignment: Assignment
+) -> None:
+    """They are deleted with the release, so nothing could be taken out any more."""
+    ciphertext = encryption.encrypt_mapping({"API_KEY": "s3cr3t-value"})
+    TaskSecret.objects.create(task=assignment.task, ciphertext=ciphertext)
+    pod = run(node, assignment, "echo with s3cr3t-value; sleep 600")
+    wait_printed(pod, "s3cr3t-value")
+    found: list[service_logs.Source] = []
+
+    def seen() -> bool:
+        worker.pods.refresh()
+        found[:] = service_logs.sources(worker.pods.all())
+        return bool(found)
+
+    pod.wait(seen)
+    assignment.close(Category.CANCELLED)
+    assignment.release()
+    assert not TaskSecret.objects.exists()
+    redaction._redactors.clear()
+    service_logs.read(worker.cluster, found[0])
+    assert text(assignment) == ""

@@ -1,8 +1,11 @@
 """No secret gets into a stored log, however the log is cut and sent again."""
 
 import base64
+from collections.abc import Callable
+from io import BytesIO
 from random import Random
 from string import ascii_letters
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -142,4 +145,37 @@ def test_when_the_secrets_are_deleted_nothing_is_let_through(end: bool) -> None:
     TaskSecret.objects.all().delete()
     redaction._redactors.clear()
     assert agent.log(b"key hunter2-long" + (b"" if end else b"\n"), 0, end=end).status == 200
+    assert stored(agent).rstrip() == FORGOTTEN.rstrip()
+
+
+class SlowBody(BytesIO):
+    """While it arrives, `meanwhile` happens."""
+
+    def __init__(self, data: bytes, meanwhile: Callable[[], None]) -> None:
+        super().__init__(data)
+        self._meanwhile = meanwhile
+
+    def read(self, size: int | None = -1) -> bytes:
+        self._meanwhile()
+        return super().read(size)
+
+
+def test_nothing_is_let_through_either_when_they_are_deleted_while_a_log_arrives() -> None:
+    agent, line = finished(KEY="hunter2-long"), b"key hunter2-long\n"
+    redaction._redactors.clear()
+
+    def released() -> None:
+        release(agent, minutes=1)
+        TaskSecret.objects.all().delete()
+
+    body: dict[str, Any] = {"wsgi.input": SlowBody(line, released)}
+    token = tokens.derive("assignment", agent.assignment.pk)
+    answer = agent.client.generic(
+        "POST",
+        f"/api/agent/v1/assignments/{agent.assignment.pk}/logs/test?offset=0",
+        line,
+        headers={"Authorization": f"Bearer {token}", "Switchyard-Agent": "1"},
+        **body,
+    )
+    assert answer.status_code == 200
     assert stored(agent).rstrip() == FORGOTTEN.rstrip()
