@@ -230,7 +230,8 @@ class Cluster:
         now = time.monotonic()
         if now >= self._token_until:
             token: dict[str, str] = {}
-            api.update_params_for_auth(token, [], ["BearerToken"], "", "", None)
+            with _usable("our token"):
+                api.update_params_for_auth(token, [], ["BearerToken"], "", "", None)
             self._token, self._token_until = token, now + TOKEN_SECONDS
         return self._token
 
@@ -243,12 +244,24 @@ class Cluster:
     def _connect(self) -> client.ApiClient:
         settings = client.Configuration()
         if self._kubeconfig:
-            config.load_kube_config(self._kubeconfig, client_configuration=settings)
+            with _usable(f"SWITCHYARD_KUBECONFIG, {self._kubeconfig!r},"):
+                config.load_kube_config(self._kubeconfig, client_configuration=settings)
         else:
-            config.load_incluster_config(client_configuration=settings)
+            with _usable("the ServiceAccount of our own pod (SWITCHYARD_KUBECONFIG is empty)"):
+                config.load_incluster_config(client_configuration=settings)
         settings.retries = False
         settings.connection_pool_maxsize = self._threads
         return client.ApiClient(settings)
+
+
+@contextmanager
+def _usable(what: str) -> Iterator[None]:
+    """Files that are missing or broken: whoever mends them need not restart us. What the trouble
+    says of itself may quote them, and they hold secrets."""
+    try:
+        yield
+    except Exception as error:
+        raise Unavailable(f"{what} cannot be used ({type(error).__name__})") from None
 
 
 def _lines(response: Any) -> Iterator[bytes]:

@@ -78,11 +78,6 @@ def plan_for_agent(plan: Plan) -> Json:
         "environment_names": list(main.environment),
         "env_files": [asdict(file) for file in main.env_files],
         "services": [_service(service) for service in plan.services],
-        "binds": [
-            {"source": item.path, "target": item.target, "read_only": item.read_only}
-            for item in main.mounts
-            if not item.volume
-        ],
     }
 
 

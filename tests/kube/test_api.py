@@ -1,6 +1,7 @@
 """The API client: one error class for each reaction, told by what a server really answers."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,3 +61,33 @@ def test_our_token_is_asked_for_now_and_then_and_at_once_where_it_was_refused(ap
     for _ in range(3):
         api.list("jobs")
     assert asked == ["Bearer long-over", good]
+
+
+KUBECONFIGS = {
+    "missing": None,
+    "empty": "",
+    "no YAML": "token: [s3cr3t",
+    "no kubeconfig": "apiVersion: v1\nkind: Config\n",
+    "a token's file that is not there": (
+        "{apiVersion: v1, kind: Config, current-context: a,"
+        " contexts: [{name: a, context: {cluster: c, user: u}}],"
+        " clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}],"
+        " users: [{name: u, user: {tokenFile: /nowhere}}]}"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", list(KUBECONFIGS))
+def test_a_kubeconfig_that_cannot_be_used_is_an_unavailable_cluster(
+    tmp_path: Path, kind: str
+) -> None:
+    """So it is tried again, shown, and Tasks fall back meanwhile; nothing of it is quoted."""
+    file, text = tmp_path / "kubeconfig", KUBECONFIGS[kind]
+    if text is not None:
+        file.write_text(text)
+    api = Cluster(str(file), NAMESPACE, timeout=5, per_second=1000, threads=2)
+    with pytest.raises(Unavailable, match="SWITCHYARD_KUBECONFIG.*cannot be used") as caught:
+        api.get("jobs", "task")
+    assert "s3cr3t" not in str(caught.value)
+    file.write_text(Path(sandbox_cluster().limited).read_text())
+    assert api.list("jobs")["kind"] == "JobList"

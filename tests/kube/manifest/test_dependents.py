@@ -38,10 +38,6 @@ def test_the_plan_tells_the_agent_what_it_must_know() -> None:
              "task_variables": True},
         ],
         "services": [{"name": "my_db", "container": "my-db", "completes": False}],
-        "binds": [
-            {"source": "", "target": "/app", "read_only": False},
-            {"source": ".saturnci/x", "target": "/y", "read_only": True},
-        ],
     }  # fmt: skip
 
 
