@@ -158,6 +158,8 @@ class PostgresServer:
         }
         command = [str(self._binaries / "postgres"), "-D", str(self._folder / "data")]
         command += [part for item in options.items() for part in ("-c", "=".join(item))]
+        # A new file: children of a killed server may still be writing to the old one.
+        (self._folder / "log").unlink(missing_ok=True)
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 command,
