@@ -1,3 +1,4 @@
+import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +11,13 @@ from pytest_django import Settings
 from dispatch import backends
 from dispatch.backends import Loop
 from dispatch.controller import fallback, health, placing, reconciling, runner
+from dispatch.controller.placing import Placing
+from dispatch.controller.reconciling import Reconciling
 from dispatch.fake import FakeBackend
 from dispatch.models import Assignment
 from tests.dispatch.stuck_backend import StuckBackend
 from tests.factories import make_assignment, make_suite_run
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -25,8 +29,7 @@ def fake(settings: Settings) -> Iterator[FakeBackend]:
     backend = backends.get("fake")
     assert isinstance(backend, FakeBackend)
     yield backend
-    backends.forget()
-    health._all.clear()
+    _let_go()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +54,37 @@ def pair(settings: Settings) -> Iterator[Pair]:
     old.limit = 100
     yield Pair(old=old, new=new)
     new.free.set()
+    _let_go()
+
+
+def _let_go() -> None:
+    """Forget the backends, and the connections of threads that have ended: a database that
+    somebody is connected to cannot be dropped."""
     backends.forget()
     health._all.clear()
+    gc.collect()
+
+
+def finish(one: Placing | Reconciling) -> None:
+    """Wait for the calls under way, and let their threads end."""
+    if isinstance(one, Placing):
+        wait_until(lambda: not one._under_way)
+    if one._pool:
+        one._pool.shutdown()
+
+
+def place(backend: str = "fake") -> Placing:
+    """One step, and the calls that it set off."""
+    placing = Placing(backend)
+    placing.step()
+    finish(placing)
+    return placing
+
+
+def reconcile(backend: str = "fake") -> None:
+    reconciling = Reconciling(backend)
+    reconciling.step()
+    finish(reconciling)
 
 
 def queued(priority: int = 0, backend: str = "fake") -> Assignment:
@@ -80,8 +112,7 @@ def controller(*loops: Loop, holder: str = "one") -> Iterator[threading.Event]:
 
 @contextmanager
 def both_running(pair: Pair, *names: str) -> Iterator[None]:
-    """The loops that place, reconcile and fall back, over both backends; in the end whatever hangs
-    is set free, and the threads of the pools go with their connections."""
+    """The loops that place, reconcile and fall back; in the end whatever hangs is set free."""
     loops = [fallback.loop()]
     for name in names or ("new", "old"):
         loops += [placing.loop(name), reconciling.loop(name)]
@@ -91,6 +122,6 @@ def both_running(pair: Pair, *names: str) -> Iterator[None]:
         finally:
             pair.new.free.set()
     for loop in loops:
-        pool = getattr(getattr(loop.step, "__self__", None), "_pool", None)
-        if pool:
-            pool.shutdown()
+        owner = getattr(loop.step, "__self__", None)
+        if isinstance(owner, Placing | Reconciling):
+            finish(owner)

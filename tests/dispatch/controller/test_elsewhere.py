@@ -1,18 +1,13 @@
 """From a refusal, or a pod that cannot start, to the other backend, by the loops' own steps."""
 
-from collections.abc import Iterator
-
 import pytest
 from pytest_django import Settings
 
 from dispatch.backends import Rejected
-from dispatch.controller.placing import Placing
-from dispatch.controller.reconciling import Reconciling
 from dispatch.models import Assignment, Task, TaskEvent, Webhook
 from dispatch.outcomes import OUTCOMES, Category
-from tests.dispatch.controller.conftest import Pair, queued
+from tests.dispatch.controller.conftest import Pair, place, queued, reconcile
 from tests.factories import make_client
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,25 +16,6 @@ CANNOT_START = sorted(
     for category, outcome in OUTCOMES.items()
     if outcome.elsewhere and category not in (Category.REJECTED, Category.API_UNAVAILABLE)
 )
-
-
-@pytest.fixture(autouse=True)
-def all_stopped() -> Iterator[None]:
-    _made.clear()
-    yield
-    for placing in _made:
-        if placing._pool:
-            placing._pool.shutdown()
-
-
-_made: list[Placing] = []
-
-
-def place(backend: str) -> None:
-    placing = Placing(backend)
-    _made.append(placing)
-    placing.step()
-    wait_until(lambda: not placing._under_way)
 
 
 def attempt(task: Task, number: int) -> Assignment:
@@ -58,19 +34,19 @@ def test_a_pod_that_cannot_start_sends_the_task_to_the_other_backend(
     task = assignment.task
     place("new")
     pair.new.ended[assignment.pk] = category
-    Reconciling("new").step()
+    reconcile("new")
     place("old")
 
     first, second = attempt(task, 1), attempt(task, 2)
     assert (first.backend, first.category) == ("new", category)
     assert (second.backend, second.external_id) == ("old", f"fake-{second.pk}")
     assert first.pk not in pair.new.held, "stopped in the same pass"
-    Reconciling("new").step()
+    reconcile("new")
     assert attempt(task, 1).released_at is not None
     assert fallbacks(task) == 1
 
     pair.old.ended[second.pk] = category
-    Reconciling("old").step()
+    reconcile("old")
     assert attempt(task, 3).backend == "old", "a Task falls back once"
     assert fallbacks(task) == 1
 
@@ -81,7 +57,7 @@ def test_after_the_agent_s_claim_it_is_tried_again_where_it_was(pair: Pair, cate
     place("new")
     Assignment.by_id(assignment.pk).claim("pod-1")
     pair.new.ended[assignment.pk] = category
-    Reconciling("new").step()
+    reconcile("new")
     assert attempt(assignment.task, 2).backend == "new"
     assert fallbacks(assignment.task) == 0
 
@@ -148,7 +124,7 @@ def test_one_that_stays_for_want_of_budget_says_so_in_its_story(
     assignment = queued(backend="new")
     place("new")
     pair.new.ended[assignment.pk] = Category.QUOTA
-    Reconciling("new").step()
+    reconcile("new")
     assert attempt(assignment.task, 2).backend == "new"
     event = TaskEvent.objects.filter(task=assignment.task, kind="task.queued").latest("seq")
     assert "the budget of 0 fallbacks an hour" in event.detail["stays"]

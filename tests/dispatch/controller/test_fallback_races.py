@@ -12,10 +12,9 @@ from pytest_django import Settings
 
 from dispatch.controller.fallback import FallingBack
 from dispatch.controller.placing import Placing
-from dispatch.controller.reconciling import Reconciling
 from dispatch.models import Assignment, BackendStatus, Task
 from dispatch.outcomes import Category
-from tests.dispatch.controller.conftest import Pair, queued
+from tests.dispatch.controller.conftest import Pair, finish, place, queued, reconcile
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -71,19 +70,18 @@ def test_a_start_under_way_cannot_bring_it_to_life_on_both_backends(
     """The start hangs before it looks at the Assignment, or after it has made everything."""
     pair.new.stuck = {paused}
     assignment = queued(backend="new")
-    placing, other = Placing("new"), Placing("old")
+    placing = Placing("new")
     placing.step()
     wait_until(lambda: pair.new.hanging == [paused])
 
     fall_back_all()
-    other.step()
-    wait_until(lambda: not other._under_way)
+    place("old")
     second = second_of(assignment)
     assert second.external_id == f"fake-{second.pk}"
     assert second.claim("droplet-1")
 
     pair.new.free.set()
-    wait_until(lambda: not placing._under_way)
+    finish(placing)
     first = Assignment.by_id(assignment.pk)
     assert (first.external_id, first.category) == (None, Category.API_UNAVAILABLE)
     assert (first.pk in pair.new.held) == (paused == "answer")
@@ -92,12 +90,9 @@ def test_a_start_under_way_cannot_bring_it_to_life_on_both_backends(
     assert Assignment.objects.filter(task=first.task_id, closed_at=None).count() == 1
 
     for _ in range(2):
-        Reconciling("new").step()
+        reconcile("new")
     assert not pair.new.held and released(first)
     assert list(pair.old.held) == [second.pk], "and nothing else is stopped"
-    for one in (placing, other):
-        assert one._pool is not None
-        one._pool.shutdown()
 
 
 def test_one_that_is_being_placed_is_either_placed_or_falls_back(pair: Pair) -> None:

@@ -16,7 +16,7 @@ from dispatch.controller.placing import Placing
 from dispatch.fake import FakeBackend
 from dispatch.models import Assignment, BackendStatus
 from dispatch.outcomes import Category
-from tests.dispatch.controller.conftest import Pair, both_running, queued
+from tests.dispatch.controller.conftest import Pair, both_running, finish, queued
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -164,9 +164,7 @@ def test_no_more_starts_wait_for_a_thread_than_the_backend_has_room_for(pair: Pa
         placing.step()
     assert len(placing._under_way) == 7
     pair.new.free.set()
-    wait_until(lambda: not placing._under_way)
-    assert placing._pool is not None
-    placing._pool.shutdown()
+    finish(placing)
 
 
 def test_those_behind_a_call_that_failed_are_not_tried_while_the_backend_rests(
@@ -180,8 +178,6 @@ def test_those_behind_a_call_that_failed_are_not_tried_while_the_backend_rests(
     wait_until(lambda: len(pair.new.hanging) == settings.BACKEND_THREADS)
     pair.new.error = Unavailable("timeout", retry_after=60)
     pair.new.free.set()
-    wait_until(lambda: not placing._under_way)
+    finish(placing)
     assert len(pair.new.tried) == settings.BACKEND_THREADS
     assert Assignment.queued("new").count() == 30
-    assert placing._pool is not None
-    placing._pool.shutdown()

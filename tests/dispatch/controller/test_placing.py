@@ -21,25 +21,10 @@ from dispatch.controller import health
 from dispatch.controller.placing import Placing
 from dispatch.fake import FakeBackend
 from dispatch.models import Assignment, BackendStatus, Task
-from tests.dispatch.controller.conftest import queued
+from tests.dispatch.controller.conftest import finish, place, queued
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def place(backend: str = "fake") -> Placing:
-    """One step, and the calls that it set off."""
-    placing = Placing(backend)
-    placing.step()
-    finish(placing)
-    return placing
-
-
-def finish(placing: Placing) -> None:
-    """Wait for the calls under way, and let their threads' connections go."""
-    wait_until(lambda: not placing._under_way)
-    if placing._pool:
-        placing._pool.shutdown()
 
 
 def placed() -> set[str]:

@@ -4,11 +4,11 @@ import pytest
 
 from dispatch.backends import Sighting, Unavailable
 from dispatch.controller import health
-from dispatch.controller.reconciling import Reconciling, settle
+from dispatch.controller.reconciling import settle
 from dispatch.fake import FakeBackend
 from dispatch.models import Assignment, BackendStatus, Task, TaskEvent
 from dispatch.outcomes import Category
-from tests.dispatch.controller.conftest import queued
+from tests.dispatch.controller.conftest import queued, reconcile
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -18,10 +18,6 @@ def running(fake: FakeBackend) -> Assignment:
     assignment = queued()
     assignment.place(fake.start(assignment).external_id)
     return assignment
-
-
-def reconcile() -> None:
-    Reconciling("fake").step()
 
 
 def test_what_is_closed_is_stopped_and_then_released(fake: FakeBackend) -> None:
