@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from controlplane import figures
-from dispatch import backends, routing
+from dispatch import backends, following, routing
 from dispatch.models import Assignment
 
 WINDOW = timedelta(hours=1)
@@ -87,6 +87,21 @@ def assignments() -> Iterator[Metric]:
     yield from (held, ended)
 
 
+def fallbacks() -> Iterator[Metric]:
+    moved = family(
+        "fallbacks_last_hour",
+        "Tasks that went to the other backend in the last 60 minutes, by the end of the attempt.",
+        "from",
+        "to",
+        "category",
+    )
+    for labels, count in following.fallbacks_last_hour().items():
+        moved.add_metric(labels, count)
+    left = family("fallback_budget_left", "How many more may do so within the hour.")
+    left.add_metric([], max(0, following.budget_left()))
+    yield from (moved, left)
+
+
 def health() -> Iterator[Metric]:
     unavailable = family(
         "backend_unavailable_seconds",
@@ -154,7 +169,7 @@ def _age(moment: datetime) -> float:
 def registry() -> CollectorRegistry:
     """The core's collectors, and one for each backend's own."""
     made = CollectorRegistry()
-    for read in (live, assignments, health, webhooks, rollout):
+    for read in (live, assignments, fallbacks, health, webhooks, rollout):
         made.register(Source(read.__name__, read))
     for name, entry in backends.entries().items():
         made.register(Source(f"backend_{name}", entry.metrics))

@@ -12,9 +12,10 @@ from django.utils import timezone
 from pytest_django import Settings
 from standardwebhooks import Webhook as Verifier
 
-from dispatch import backends, encryption
+from dispatch import backends, encryption, placement
 from dispatch.models import ApiClient, ApiKey, SuiteRun, TrafficSplit
-from tests.factories import make_suite_run, make_task
+from dispatch.outcomes import Category
+from tests.factories import make_assignment, make_suite_run, make_task
 
 pytestmark = pytest.mark.django_db
 
@@ -179,6 +180,24 @@ def test_why_tells_the_decision_and_that_it_comes_out_again() -> None:
     assert "the same comes out again" in told
     assert facts["agrees"] is True
     assert facts["stored"]["rule"] == facts["recomputed"]["rule"] == "only"
+
+
+def test_why_tells_what_took_a_task_to_the_other_backend(both_backends: None) -> None:
+    suite_run = make_suite_run(suite_run_id="b1")
+    decision = placement.decide_for(suite_run, placement.spec_of(suite_run, None, None))
+    placement.adopt(suite_run, decision)
+    suite_run.save()
+    attempt = make_assignment(suite_run)
+    task = str(attempt.task_id)
+    assert printed("why", task)["fell_back"] == []
+    attempt.close(Category.REJECTED, "No such key.")
+
+    (move,) = printed("why", task)["fell_back"]
+    told = run("why", task)
+
+    other = move["to"]
+    assert {move["from"], other} == {"droplets", "kubernetes"}
+    assert f"Fell back from {move['from']} to {other} (rejected): No such key." in told
 
 
 def test_why_ends_with_1_where_something_else_comes_out(

@@ -135,3 +135,15 @@ def test_its_cost_does_not_grow_with_the_history(django_assert_max_num_queries: 
         make_assignment().close(Category.PASSED)
     with django_assert_max_num_queries(16):
         read()
+
+
+def test_it_counts_the_fallbacks_of_the_last_hour_and_what_is_left(settings: Any) -> None:
+    settings.FALLBACKS_PER_HOUR = 5
+    attempt = make_assignment(make_suite_run(backend="kubernetes"))
+    attempt.close(Category.REJECTED, "No such key.")
+
+    found = read()
+
+    # The labels by their names: category, from, to.
+    moved = found["switchyard_fallbacks_last_hour", "rejected", "kubernetes", "droplets"]
+    assert (moved, found["switchyard_fallback_budget_left",]) == (1, 4)

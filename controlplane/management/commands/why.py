@@ -8,7 +8,8 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from dispatch.models import Task
+from dispatch.following import FELL_BACK
+from dispatch.models import Task, TaskEvent
 from dispatch.why import Story, explain
 
 
@@ -26,9 +27,10 @@ class Command(BaseCommand):
         task = _find(options["task"])
         story = explain(task.suite_run)
         if options["json"]:
-            facts = {"stored": story.stored, "recomputed": story.recomputed}
+            facts: dict[str, Any] = {"stored": story.stored, "recomputed": story.recomputed}
             doubts = list(story.doubts)
-            self.stdout.write(json.dumps({**facts, "agrees": story.agrees, "doubts": doubts}))
+            facts |= {"agrees": story.agrees, "doubts": doubts, "fell_back": _fallbacks(task)}
+            self.stdout.write(json.dumps(facts))
         else:
             self._tell(task, story)
         if not story.agrees:
@@ -40,10 +42,19 @@ class Command(BaseCommand):
             text = "; ".join(value) if isinstance(value, list) else value
             label = name.replace("_", " ")
             self.stdout.write(f"{label:>22}  {'-' if text in (None, '') else text}")
+        for one in _fallbacks(task):
+            moved = f"Fell back from {one['from']} to {one['to']}"
+            self.stdout.write(f"{moved} ({one['category']}): {one['because']}")
         for doubt in story.doubts:
             self.stdout.write(f"DIFFERS  {doubt}")
         verdict = "the same comes out again" if story.agrees else "something else comes out"
         self.stdout.write(f"Recomputed from the columns above: {verdict}.")
+
+
+def _fallbacks(task: Task) -> list[dict[str, Any]]:
+    """What took it to another backend than the decision's, once at most."""
+    rows = TaskEvent.objects.filter(task=task, kind=FELL_BACK).order_by("id")
+    return list(rows.values_list("detail", flat=True))
 
 
 def _find(text: str) -> Task:
