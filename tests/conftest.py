@@ -23,6 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
 # What touches neither our database nor the settings that depend on it: one run is enough.
 NO_DATABASE = (
     "tests/architecture/",
+    "tests/cluster/",
     "tests/conformance/",
     "tests/kube/manifest/",
     "tests/kube/planner/",

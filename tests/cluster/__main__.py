@@ -1,0 +1,87 @@
+"""`python -m tests.cluster up | down | status`: a Kubernetes cluster of one node, right here."""
+
+import argparse
+import fcntl
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from tests.cluster.errors import ClusterError
+from tests.cluster.layout import REGISTRY, Layout, cache
+from tests.cluster.starting import is_up, up
+from tests.cluster.stopping import leftovers, stop
+
+LOCK_SECONDS = 1800.0
+STARTED = time.monotonic()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
+    parser.add_argument("command", choices=("up", "down", "status"))
+    command = parser.parse_args().command
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    try:
+        return {"up": _up, "down": _down, "status": _status}[command](Layout())
+    except ClusterError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _up(layout: Layout) -> int:
+    with _lock():
+        up(layout, _say)
+    print(f"Registry: http://{REGISTRY} (this machine and its pods only)")
+    print(f"export KUBECONFIG={layout.kubeconfig}")
+    return 0
+
+
+def _down(layout: Layout) -> int:
+    with _lock():
+        found = leftovers(layout)
+        stop(layout)
+    _say("The cluster is down." if found else "There is no cluster.")
+    return 0
+
+
+def _status(layout: Layout) -> int:
+    if is_up(layout):
+        print(f"up: {layout.kubeconfig}")
+        return 0
+    found = leftovers(layout)
+    print("\n".join(["broken, `make cluster` starts it anew:", *found]) if found else "down")
+    return 1
+
+
+@contextmanager
+def _lock() -> Iterator[None]:
+    """One at a time. The kernel drops it when we are killed."""
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / "lock").open("w") as file:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise ClusterError("Another start or stop takes too long.") from None
+                time.sleep(0.1)
+        yield
+
+
+def _say(text: str) -> None:
+    print(f"[{time.monotonic() - STARTED:5.1f} s] {text}", flush=True)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""Starting the cluster, step by step, and each part of it again."""
+
+import subprocess
+import time
+from collections.abc import Callable
+
+from tests.cluster import asking, binaries, config_files, images, machine, processes, programs
+from tests.cluster.errors import ClusterError, tail
+from tests.cluster.layout import Layout
+from tests.cluster.packages import check_machine
+from tests.cluster.programs import Program
+from tests.cluster.stopping import is_clean, stop
+
+Say = Callable[[str], None]
+
+READY_SECONDS = 90.0
+ALL_PARTS = (
+    programs.ETCD,
+    programs.REGISTRY_SERVER,
+    programs.API_SERVER,
+    programs.CONTROLLER_MANAGER,
+    programs.SCHEDULER,
+    programs.CONTAINERD,
+    programs.KUBELET,
+)
+
+
+def up(layout: Layout, say: Say) -> None:
+    """Returns when pods run. One that is up already is left as it is."""
+    if is_up(layout):
+        say("The cluster is up already.")
+        return
+    check_machine()
+    binaries.build_all(say)
+    if not is_clean(layout):
+        say("removing what is left of an earlier cluster")
+        stop(layout)
+    try:
+        start(layout, say)
+    except BaseException:
+        say("stopping what was started")
+        stop(layout, keep_logs=True)
+        raise
+
+
+def is_up(layout: Layout) -> bool:
+    """It was seen to work once, each part runs, and those that can be asked say: all is well."""
+    if not layout.ready.exists():
+        return False
+    wanted = {program.part for program in ALL_PARTS} | {programs.NODE_PART}
+    return wanted <= set(processes.running(layout)) and all(
+        check(layout)
+        for check in (asking.api_is_ready, asking.node_is_ready, asking.registry_answers)
+    )
+
+
+def start(layout: Layout, say: Say) -> None:
+    say("making tmpfs, bridge and cgroups")
+    machine.mount_root(layout)
+    machine.make_bridge()
+    machine.make_cgroups()
+    config_files.write_all(layout)
+    say("starting etcd, the API server and the registry")
+    start_node(layout)
+    start_program(layout, programs.REGISTRY_SERVER, asking.registry_answers)
+    start_program(layout, programs.ETCD)
+    start_program(layout, programs.CONTAINERD, lambda layout: layout.containerd_socket.exists())
+    start_program(layout, programs.API_SERVER, asking.api_is_ready)
+    say("starting the controllers, the scheduler and the node")
+    start_program(layout, programs.CONTROLLER_MANAGER)
+    start_program(layout, programs.SCHEDULER)
+    images.push_base_images(layout)
+    start_program(layout, programs.KUBELET, asking.node_is_ready)
+    wait_for(layout, programs.CONTROLLER_MANAGER.part, asking.accounts_are_made)
+    layout.ready.touch()
+
+
+def start_node(layout: Layout) -> None:
+    command = programs.node_command(layout)
+    process = processes.start(layout, programs.NODE_PART, command)
+    wait_for(layout, programs.NODE_PART, lambda _: programs.node_is_made(layout).exists(), process)
+
+
+def start_program(
+    layout: Layout, program: Program, is_ready: Callable[[Layout], bool] | None = None
+) -> None:
+    """A part that is down, also one that was killed. Returns when it is ready."""
+    node = processes.running(layout).get(programs.NODE_PART)
+    if node is None:
+        raise ClusterError("The process that keeps the node's mounts has gone: make cluster-down")
+    process = processes.start(layout, program.part, program.command(layout, node))
+    if is_ready is not None:
+        wait_for(layout, program.part, is_ready, process)
+
+
+def wait_for(
+    layout: Layout,
+    part: str,
+    is_ready: Callable[[Layout], bool],
+    process: subprocess.Popen[bytes] | None = None,
+) -> None:
+    """Raises ClusterError with the end of the part's log when that has ended, or takes too long."""
+    deadline = time.monotonic() + READY_SECONDS
+    while not is_ready(layout):
+        if process is not None and process.poll() is not None:
+            code = process.returncode
+            raise ClusterError(f"{part} ended with code {code}.\n{tail(layout.log(part))}")
+        if time.monotonic() > deadline:
+            raise ClusterError(
+                f"{part} was not ready after {READY_SECONDS:g} s.\n{tail(layout.log(part))}"
+            )
+        time.sleep(0.05)
