@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import StepFailed
 from ..plain_files import copy_plain, list_plain, open_plain
 from ..results import LARGEST_UPLOAD
 from .scripts import ARTIFACTS_FOLDER, RESULTS_FOLDER
@@ -35,16 +36,25 @@ def last_lines(root: Path, name: str, lines: int = 3) -> str:
 
 
 def send_results(job: Job) -> None:
-    """Each file under its own name, from a copy: the tests' container can still write to it."""
+    """Each file under its own name, from a copy: the tests' container can still write to it. Raises
+    StepFailed where some are left out and nothing else tells of a failure: what nobody knows is no
+    pass."""
     names = list_plain(job.out.folder, RESULTS_FOLDER)
     wanted = [name for name in names if name.endswith(RESULTS_SUFFIXES)]
+    sent = 0
     for name in _some(job, wanted, MOST_RESULTS, "results files"):
         if copy := _copy(job, RESULTS_FOLDER, name, LARGEST_UPLOAD):
             job.report.results(copy, name)
+            sent += 1
     names = list_plain(job.out.folder, ARTIFACTS_FOLDER)
     for name in _some(job, names, MOST_ARTIFACTS, "artifacts"):
         if copy := _copy(job, ARTIFACTS_FOLDER, name, LARGEST_ARTIFACT):
             job.report.artifact(copy, name)
+    if sent < len(wanted) and job.exit_code == 0:
+        raise StepFailed(
+            f"{len(wanted) - sent} of {len(wanted)} results files are not sent and may tell of "
+            "failures: see the system log, and write fewer or smaller ones"
+        )
 
 
 def _some(job: Job, names: list[str], most: int, what: str) -> list[str]:
