@@ -21,11 +21,14 @@ VERSION = "1.34.4"
 VERSION_PACKAGE = "k8s.io/component-base/version"
 
 
+def missing() -> list[str]:
+    return [name for name in PROGRAMS if not binary(name).exists()]
+
+
 def build_all(say: Callable[[str], None]) -> None:
-    for name in PROGRAMS:
-        if not binary(name).exists():
-            say(f"building {name} (once; Kubernetes takes about five minutes on two cores)")
-            build(name)
+    for name in missing():
+        say(f"building {name}, once{' (about five minutes)' if name == 'kubernetes' else ''}")
+        build(name)
 
 
 def binary(name: str) -> Path:

@@ -46,8 +46,11 @@ def needed(name: str) -> str:
     return path
 
 
-def check_machine() -> None:
-    """Raises ClusterError with all that is missing, not with the first of it alone."""
+def check_machine(*, builds: bool) -> None:
+    """Raises ClusterError with all that is missing, not with the first of it alone.
+
+    `builds`: something is to be built.
+    """
     faults = []
     if platform.system() != "Linux":
         faults.append("This runs on Linux only: set KUBECONFIG to use another cluster.")
@@ -56,7 +59,7 @@ def check_machine() -> None:
     if packages := missing_packages():
         faults.append(f"Missing: {', '.join(packages)}. On Debian or Ubuntu:")
         faults.append(f"  apt-get install --no-install-recommends {' '.join(packages)}")
-    if program("go") is None:
+    if builds and program("go") is None:
         faults.append(f"Go is missing: {GO_REMEDY}.")
     if faults:
         raise ClusterError("\n".join(faults))

@@ -30,7 +30,7 @@ def up(layout: Layout, say: Say) -> None:
     if is_up(layout):
         say("The cluster is up already.")
         return
-    check_machine()
+    check_machine(builds=bool(binaries.missing()))
     binaries.build_all(say)
     if not is_clean(layout):
         say("removing what is left of an earlier cluster")
