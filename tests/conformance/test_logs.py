@@ -24,10 +24,19 @@ def test_a_container_that_is_not_in_the_pod_is_refused(namespace: Namespace) -> 
 
 
 def test_where_there_are_several_containers_one_must_be_named(namespace: Namespace) -> None:
-    namespace.create_job(pod={"initContainers": [container("tools")]})
+    pod = {"initContainers": [container("tools")], "containers": [container(), container("other")]}
+    namespace.create_job(pod=pod)
     answer = log_of(namespace, namespace.bound_pod("task")["metadata"]["name"])
     assert answer.status == 400
-    assert "a container name must be specified" in answer.message
+    assert "must be specified" in answer.message
+    assert answer.message.endswith("choose one of: [tools test other]")
+
+
+def test_the_only_main_container_need_not_be_named(namespace: Namespace) -> None:
+    nowhere = {"conformance": "nowhere"}
+    namespace.create_job(pod={"initContainers": [container("tools")], "nodeSelector": nowhere})
+    (pod,) = namespace.cluster.wait(lambda: namespace.pods_of("task"))
+    assert log_of(namespace, pod["metadata"]["name"]).status == 204
 
 
 def test_the_log_of_a_pod_that_is_gone_is_404(namespace: Namespace) -> None:

@@ -68,18 +68,16 @@ def _refused(status: int, message: str) -> ApiError:
 
 
 def _container(pod: Version, wanted: str) -> str:
+    """Where none is named, it is the only main container, however many others there are."""
     spec = pod.obj["spec"]
     names = [c["name"] for c in spec["containers"]]
-    every = [*names, *(c["name"] for c in spec.get("initContainers") or ())]
+    every = [*(c["name"] for c in spec.get("initContainers") or ()), *names]
     if wanted:
         if wanted not in every:
             raise bad_request(f"container {wanted} is not valid for pod {pod.name}")
         return wanted
-    if len(every) > 1:
-        init = [c["name"] for c in spec.get("initContainers") or ()]
-        shown = f"choose one of: [{' '.join(names)}]"
-        if init:
-            shown += f" or one of the init containers: [{' '.join(init)}]"
+    if len(names) > 1:
+        shown = f"choose one of: [{' '.join(every)}]"
         raise bad_request(f"a container name must be specified for pod {pod.name}, {shown}")
     return str(names[0])
 
