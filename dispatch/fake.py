@@ -1,7 +1,7 @@
 """A Backend in memory, for tests and for trying the core out alone.
 
 It keeps what it was told, runs nothing, and can be set to refuse: `error` is raised by the
-next calls until it is taken away.
+next calls until it is taken away, those of `errors` by the starts of one Assignment.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,6 +31,7 @@ class FakeBackend:
         self.pending: dict[UUID, str] = {}
         self.seen: dict[UUID, dict[str, Any]] = {}
         self.error: BackendError | None = None
+        self.errors: dict[UUID, BackendError] = {}
         self.refusals: tuple[str, ...] = ()
         self._lock = Lock()
 
@@ -39,6 +40,8 @@ class FakeBackend:
 
     def start(self, assignment: Assignment) -> Placement:
         self._answer()
+        if assignment.pk in self.errors:
+            raise self.errors[assignment.pk]
         with self._lock:
             if assignment.pk not in self.held:
                 self._admit(assignment.pk)

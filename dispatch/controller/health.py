@@ -45,6 +45,11 @@ class Health:
         return time.monotonic() < self._rest_until
 
     @property
+    def rest_left(self) -> float:
+        """Seconds."""
+        return max(0.0, self._rest_until - time.monotonic())
+
+    @property
     def failing(self) -> bool:
         return self._failures > 0
 

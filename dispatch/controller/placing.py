@@ -4,7 +4,6 @@ backend delays nobody else.
 """
 
 import logging
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
@@ -15,6 +14,7 @@ from django.db import close_old_connections
 
 from dispatch import accounts, backends, wake
 from dispatch.backends import (
+    BackendError,
     BatchBackend,
     Loop,
     NoCapacity,
@@ -23,12 +23,14 @@ from dispatch.backends import (
     Unavailable,
 )
 from dispatch.controller import health
+from dispatch.controller.setbacks import Setbacks
 from dispatch.models import Assignment
+from dispatch.models.assignment import Purpose
 from dispatch.outcomes import Category
+from dispatch.redaction import redactor_for
 
 LARGEST_BATCH = 200
 STARTED_TOGETHER = 50
-SKIP_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ class Placing:
     """The placing of one backend.
 
     `_under_way` only keeps this process from calling `start` twice at once; what is placed is
-    known from rows alone. `_skipped` holds, until a time, those that a backend put off.
+    known from rows alone. `_setbacks` are those that a backend put off, or failed with.
     """
 
     def __init__(self, backend: str) -> None:
@@ -54,7 +56,7 @@ class Placing:
         self._health = health.of(backend)
         self._pool: ThreadPoolExecutor | None = None
         self._under_way: set[UUID] = set()
-        self._skipped: dict[UUID, float] = {}
+        self._setbacks = Setbacks()
         self._lock = Lock()
 
     def step(self) -> None:
@@ -70,18 +72,26 @@ class Placing:
         chosen = self._next(min(capacity.free - busy, LARGEST_BATCH))
         if chosen:
             self._submit(chosen)
-        elif not busy:
+        elif not busy and not self._still_failing():
             self._health.nothing_to_ask()
 
     def _next(self, count: int) -> list[Assignment]:
         if count <= 0:
             return []
-        now = time.monotonic()
         with self._lock:
-            self._skipped = {key: until for key, until in self._skipped.items() if until > now}
             starting = set(self._under_way)
-            passed_over = starting | self._skipped.keys()
+        passed_over = starting | self._setbacks.passed_over()
         return accounts.next_in_line(self.backend, count, passed_over, starting)
+
+    def _still_failing(self) -> bool:
+        """Whether one that waits has met an unavailable backend: then an old failure still tells
+        something, though nothing is tried now."""
+        failing = self._setbacks.failing()
+        if failing:
+            waiting = Assignment.queued(self.backend).filter(pk__in=failing)
+            failing = set(waiting.values_list("pk", flat=True))
+            self._setbacks.forget_all_but(failing)
+        return bool(failing)
 
     def _submit(self, assignments: Sequence[Assignment]) -> None:
         if self._pool is None:
@@ -106,7 +116,8 @@ class Placing:
                 self._under_way.difference_update(assignment.pk for assignment in assignments)
                 idle = not self._under_way
             if idle:
-                self._health.nothing_to_ask()
+                if not self._still_failing():
+                    self._health.nothing_to_ask()
                 wake.send(f"placed {self.backend}")
 
     def _start_together(self, assignments: Sequence[Assignment]) -> bool:
@@ -132,7 +143,7 @@ class Placing:
             self.start(assignment)
         except Exception:
             logger.exception("Placing failed", extra=_ids(assignment))
-            self._skip(assignment)
+            self._setbacks.put_off(assignment.pk)
 
     def start(self, assignment: Assignment) -> None:
         """Start one and record where it went; every refusal has its one reaction."""
@@ -140,21 +151,34 @@ class Placing:
             self._record(assignment, backends.get(self.backend).start(assignment))
             self._health.answered()
         except NoCapacity:
-            self._skip(assignment)
+            self._setbacks.put_off(assignment.pk)
         except Unavailable as error:
-            self._health.failed(error)
+            self._fail(assignment, error)
         except Rejected as error:
-            assignment.close(Category.REJECTED, str(error))
+            assignment.close(Category.REJECTED, _cleaned(assignment, error))
+
+    def _fail(self, assignment: Assignment, error: Unavailable) -> None:
+        """Back off; one that has failed for too long by itself goes to the other backend, as all do
+        when the backend is away (`fallback`)."""
+        message = _cleaned(assignment, error)
+        self._health.failed(Unavailable(message, error.retry_after))
+        seconds = self._setbacks.failed(assignment.pk, self._health.rest_left)
+        if seconds > settings.FALLBACK_AFTER_SECONDS and assignment.purpose == Purpose.PRIMARY:
+            sentence = f"Its start on {self.backend} has failed for {seconds:.0f} s: {message}"
+            assignment.fall_back(Category.API_UNAVAILABLE, sentence)
 
     def _record(self, assignment: Assignment, placement: Placement | None) -> None:
         if placement is None:
-            self._skip(assignment)
-        elif not placement.recorded:
+            self._setbacks.put_off(assignment.pk)
+            return
+        self._setbacks.settled(assignment.pk)
+        if not placement.recorded:
             assignment.place(placement.external_id)
 
-    def _skip(self, assignment: Assignment) -> None:
-        with self._lock:
-            self._skipped[assignment.pk] = time.monotonic() + SKIP_SECONDS
+
+def _cleaned(assignment: Assignment, error: BackendError) -> str:
+    """What the backend said, without the Task's secrets: it may quote what it was given."""
+    return redactor_for(assignment.task_id).clean_text(str(error))
 
 
 def _ids(assignment: Assignment) -> dict[str, str]:

@@ -194,7 +194,7 @@ def test_what_a_batch_leaves_out_stays_queued_and_comes_again(batch: BatchFake) 
     first, second = queued(), queued()
     placing = place()
     assert placed() == {str(first.task_id)}
-    assert second.pk in placing._skipped
+    assert second.pk in placing._setbacks.passed_over()
     batch.limit = 2
     place()
     assert placed() == {str(first.task_id), str(second.task_id)}
