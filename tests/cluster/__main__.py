@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from tests.cluster.errors import ClusterError
-from tests.cluster.layout import REGISTRY, Layout, cache
+from tests.cluster.layout import MOST, Layout, cache
 from tests.cluster.starting import is_up, up
 from tests.cluster.stopping import leftovers, stop
 
@@ -21,11 +21,16 @@ STARTED = time.monotonic()
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     parser.add_argument("command", choices=("up", "down", "status"))
-    command = parser.parse_args().command
+    text = "for more than one cluster at a time, side by side (default: %(default)s)"
+    parser.add_argument(
+        "--number", type=int, default=0, choices=range(MOST), metavar="N", help=text
+    )
+    chosen = parser.parse_args()
+    layout = Layout.numbered(chosen.number)
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     try:
-        return {"up": _up, "down": _down, "status": _status}[command](Layout())
+        return {"up": _up, "down": _down, "status": _status}[chosen.command](layout)
     except ClusterError as error:
         print(error, file=sys.stderr)
         return 1
@@ -34,15 +39,15 @@ def main() -> int:
 
 
 def _up(layout: Layout) -> int:
-    with _lock():
+    with _lock(layout):
         up(layout, _say)
-    print(f"Registry: http://{REGISTRY} (this machine and its pods only)")
+    print(f"Registry: http://{layout.registry} (this machine and its pods only)")
     print(f"export KUBECONFIG={layout.kubeconfig}")
     return 0
 
 
 def _down(layout: Layout) -> int:
-    with _lock():
+    with _lock(layout):
         found = leftovers(layout)
         stop(layout)
     _say("The cluster is down." if found else "There is no cluster.")
@@ -59,10 +64,10 @@ def _status(layout: Layout) -> int:
 
 
 @contextmanager
-def _lock() -> Iterator[None]:
+def _lock(layout: Layout) -> Iterator[None]:
     """One at a time. The kernel drops it when we are killed."""
     cache().mkdir(parents=True, exist_ok=True)
-    with (cache() / "lock").open("w") as file:
+    with (cache() / f"{layout.root.name}.lock").open("w") as file:
         deadline = time.monotonic() + LOCK_SECONDS
         while True:
             try:

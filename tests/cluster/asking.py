@@ -5,14 +5,7 @@ from typing import Any
 import requests
 import yaml
 
-from tests.cluster.layout import (
-    API_URL,
-    INNER_ADDRESS,
-    KUBELET_HEALTH_PORT,
-    NODE,
-    REGISTRY,
-    Layout,
-)
+from tests.cluster.layout import KUBELET_HEALTH_PORT, NODE, Layout
 
 SECONDS = 5.0
 
@@ -36,11 +29,11 @@ def accounts_are_made(layout: Layout) -> bool:
 
 
 def registry_answers(layout: Layout) -> bool:
-    return _status(f"http://{REGISTRY}/v2/") == 200
+    return _status(f"http://{layout.registry}/v2/") == 200
 
 
 def kubelet_is_healthy(layout: Layout) -> bool:
-    return _status(f"http://{INNER_ADDRESS}:{KUBELET_HEALTH_PORT}/healthz") == 200
+    return _status(f"http://{layout.inner_address}:{KUBELET_HEALTH_PORT}/healthz") == 200
 
 
 def _status(url: str) -> int:
@@ -59,7 +52,7 @@ def _ask_api(layout: Layout, path: str) -> tuple[int, dict[str, Any] | None]:
         session.verify = str(layout.secrets / "ca.crt")
         try:
             session.headers["Authorization"] = f"Bearer {_token(layout)}"
-            answer = session.get(API_URL + path, timeout=SECONDS)
+            answer = session.get(layout.api_url + path, timeout=SECONDS)
         except (requests.RequestException, OSError):
             return 0, None
     is_json = answer.headers.get("Content-Type", "").startswith("application/json")

@@ -71,6 +71,3 @@ def build(name: str) -> None:
         if code != 0:
             raise ClusterError(f"{name} could not be built.\n{tail(log)}")
         made.rename(target)
-    for old in target.parent.glob(f"{name}-*"):
-        if old != target:
-            old.unlink()

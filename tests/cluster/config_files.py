@@ -8,22 +8,10 @@ from typing import Any
 import yaml
 
 from tests.cluster.certificates import Authority, Pair, new_key, private_text, public_text
-from tests.cluster.layout import (
-    ADDRESS,
-    API_URL,
-    BRIDGE,
-    CGROUP,
-    INNER_ADDRESS,
-    KUBELET_HEALTH_PORT,
-    NODE,
-    PAUSE_IMAGE,
-    REGISTRY,
-    SUBNET,
-    Layout,
-)
+from tests.cluster.layout import FIRST_SERVICE, KUBELET_HEALTH_PORT, NAME, NODE, Layout
 
-# The first address of the range of services is the API server's, by the name below.
-API_NAMES = (ADDRESS, "10.86.0.1", "localhost", "kubernetes.default.svc")
+# Its first address of the range of services has the last name.
+API_NAMES = ("localhost", FIRST_SERVICE, "kubernetes.default.svc")
 CLIENTS = {
     "kube-controller-manager": ("system:kube-controller-manager", ""),
     "kube-scheduler": ("system:kube-scheduler", ""),
@@ -43,9 +31,9 @@ def write_all(layout: Layout) -> None:
     cni = layout.config / "cni"
     cni.mkdir(exist_ok=True)
     (cni / "10-switchyard.conflist").write_text(cni_config(layout))
-    hosts = layout.config / "registries" / REGISTRY
+    hosts = layout.config / "registries" / layout.registry
     hosts.mkdir(parents=True, exist_ok=True)
-    (hosts / "hosts.toml").write_text(registry_hosts())
+    (hosts / "hosts.toml").write_text(registry_hosts(layout))
     (layout.config / "containerd.toml").write_text(containerd_config(layout))
     (layout.config / "kubelet.yaml").write_text(kubelet_config(layout))
     (layout.config / "registry.yaml").write_text(registry_config(layout))
@@ -63,28 +51,30 @@ def _write_secrets(layout: Layout, authority: Authority) -> None:
     accounts = new_key()
     keep("accounts.key", private_text(accounts))
     keep("accounts.pub", public_text(accounts))
-    keep_pair("kube-apiserver", authority.issue("kube-apiserver", addresses=API_NAMES))
-    keep_pair("etcd", authority.issue("etcd", addresses=(INNER_ADDRESS,)))
+    keep_pair(
+        "kube-apiserver", authority.issue("kube-apiserver", addresses=(layout.address, *API_NAMES))
+    )
+    keep_pair("etcd", authority.issue("etcd", addresses=(layout.inner_address,)))
     for part, (name, group) in CLIENTS.items():
         pair = authority.issue(name, group)
         keep_pair(part, pair)
-        keep(f"{part}.kubeconfig", kubeconfig(authority.certificate, certificate_user(pair)))
+        keep(f"{part}.kubeconfig", kubeconfig(layout, authority, certificate_user(pair)))
     token = secrets.token_urlsafe(24)
     keep("tokens.csv", f'{token},admin,admin,"system:masters"\n')
     layout.kubeconfig.touch(mode=0o600)
-    layout.kubeconfig.write_text(kubeconfig(authority.certificate, {"token": token}))
+    layout.kubeconfig.write_text(kubeconfig(layout, authority, {"token": token}))
 
 
-def kubeconfig(authority: str, user: dict[str, str]) -> str:
+def kubeconfig(layout: Layout, authority: Authority, user: dict[str, str]) -> str:
     """`user`: how it shows who it is."""
-    place = {"server": API_URL, "certificate-authority-data": _base64(authority)}
+    place = {"server": layout.api_url, "certificate-authority-data": _base64(authority.certificate)}
     config = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": CGROUP, "cluster": place}],
+        "clusters": [{"name": NAME, "cluster": place}],
         "users": [{"name": "user", "user": user}],
-        "contexts": [{"name": CGROUP, "context": {"cluster": CGROUP, "user": "user"}}],
-        "current-context": CGROUP,
+        "contexts": [{"name": NAME, "context": {"cluster": NAME, "user": "user"}}],
+        "current-context": NAME,
     }
     return yaml.safe_dump(config, sort_keys=False)
 
@@ -101,11 +91,19 @@ def cni_config(layout: Layout) -> str:
     addresses = {
         "type": "host-local",
         "dataDir": str(layout.root / "addresses"),
-        "ranges": [[{"subnet": SUBNET, "rangeStart": "10.85.1.1", "gateway": ADDRESS}]],
+        "ranges": [
+            [
+                {
+                    "subnet": layout.subnet,
+                    "rangeStart": layout.first_pod_address,
+                    "gateway": layout.address,
+                }
+            ]
+        ],
         "routes": [{"dst": "0.0.0.0/0"}],
     }
-    bridge = {"type": "bridge", "bridge": BRIDGE, "isGateway": False, "ipam": addresses}
-    config = {"cniVersion": "0.4.0", "name": CGROUP, "plugins": [bridge]}
+    bridge = {"type": "bridge", "bridge": layout.bridge, "isGateway": False, "ipam": addresses}
+    config = {"cniVersion": "0.4.0", "name": layout.cgroup, "plugins": [bridge]}
     return json.dumps(config, indent=2)
 
 
@@ -124,10 +122,10 @@ address = "{layout.containerd_socket}"
 path = "{folder}/opt"
 
 [plugins."io.containerd.grpc.v1.cri"]
-sandbox_image = "{PAUSE_IMAGE}"
+sandbox_image = "{layout.pause_image}"
 restrict_oom_score_adj = true
 # There is no address that a port of a pod could be forwarded from.
-stream_server_address = "{INNER_ADDRESS}"
+stream_server_address = "{layout.inner_address}"
 
 [plugins."io.containerd.grpc.v1.cri".registry]
 config_path = "{layout.config}/registries"
@@ -138,11 +136,11 @@ conf_dir = "{layout.config}/cni"
 """
 
 
-def registry_hosts() -> str:
+def registry_hosts(layout: Layout) -> str:
     return f"""\
-server = "http://{REGISTRY}"
+server = "http://{layout.registry}"
 
-[host."http://{REGISTRY}"]
+[host."http://{layout.registry}"]
 capabilities = ["pull", "resolve"]
 """
 
@@ -155,7 +153,7 @@ def registry_config(layout: Layout) -> str:
             "filesystem": {"rootdirectory": str(layout.root / "registry")},
             "delete": {"enabled": True},
         },
-        "http": {"addr": REGISTRY},
+        "http": {"addr": layout.registry},
     }
     return yaml.safe_dump(config, sort_keys=False)
 
@@ -164,9 +162,9 @@ def kubelet_config(layout: Layout) -> str:
     config: dict[str, Any] = {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
-        "address": ADDRESS,
+        "address": layout.address,
         "readOnlyPort": 0,
-        "healthzBindAddress": INNER_ADDRESS,
+        "healthzBindAddress": layout.inner_address,
         "healthzPort": KUBELET_HEALTH_PORT,
         "authentication": {
             "anonymous": {"enabled": False},
@@ -176,7 +174,7 @@ def kubelet_config(layout: Layout) -> str:
         "authorization": {"mode": "Webhook"},
         "containerRuntimeEndpoint": f"unix://{layout.containerd_socket}",
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": f"/{CGROUP}",
+        "cgroupRoot": f"/{layout.cgroup}",
         "failSwapOn": False,
         # Nothing here has a service address, so nothing has to be said to the packet filter.
         "makeIPTablesUtilChains": False,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.cluster.binaries import binary
 from tests.cluster.errors import ClusterError
-from tests.cluster.layout import BUSYBOX_IMAGE, PAUSE_IMAGE, Layout
+from tests.cluster.layout import Layout
 from tests.cluster.packages import needed
 
 SECONDS = 60.0
@@ -20,10 +20,10 @@ FOR_EVER = "/bin/busybox,sleep,2147483647"
 def push_base_images(layout: Layout) -> None:
     layer = layout.root / "busybox.tar"
     write_busybox_layer(layer)
-    crane("append", "--oci-empty-base", "-f", str(layer), "-t", BUSYBOX_IMAGE)
-    crane("mutate", BUSYBOX_IMAGE, "--set-platform", "linux/amd64", "--cmd", "/bin/sh",
-          "--env", "PATH=/bin", "-t", BUSYBOX_IMAGE)  # fmt: skip
-    crane("mutate", BUSYBOX_IMAGE, "--entrypoint", FOR_EVER, "-t", PAUSE_IMAGE)
+    crane("append", "--oci-empty-base", "-f", str(layer), "-t", layout.busybox_image)
+    crane("mutate", layout.busybox_image, "--set-platform", "linux/amd64", "--cmd", "/bin/sh",
+          "--env", "PATH=/bin", "-t", layout.busybox_image)  # fmt: skip
+    crane("mutate", layout.busybox_image, "--entrypoint", FOR_EVER, "-t", layout.pause_image)
     layer.unlink()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster.errors import ClusterError
-from tests.cluster.layout import ADDRESS, BRIDGE, BRIDGE_MAC, CGROUP, SUBNET, Layout
+from tests.cluster.layout import Layout
 from tests.cluster.packages import needed
 
 COMMAND_SECONDS = 20.0
@@ -35,7 +35,7 @@ def run(*command: str) -> str:
 def mount_root(layout: Layout) -> None:
     if not is_mounted(layout.root):
         layout.root.mkdir(parents=True, exist_ok=True)
-        run("mount", "-t", "tmpfs", "-o", "mode=0755,size=60%", CGROUP, str(layout.root))
+        run("mount", "-t", "tmpfs", "-o", "mode=0755,size=60%", layout.cgroup, str(layout.root))
 
 
 def unmount_root(layout: Layout) -> None:
@@ -61,55 +61,56 @@ def mounts() -> Iterator[tuple[Path, str]]:
         yield Path(before.split(" ")[4]), after.split(" ")[0]
 
 
-def make_bridge() -> None:
-    if not bridge_exists():
-        _check_subnet_is_free()
-        run("ip", "link", "add", BRIDGE, "address", BRIDGE_MAC, "type", "bridge")
-    length = SUBNET.partition("/")[2]
-    run("ip", "address", "replace", f"{ADDRESS}/{length}", "dev", BRIDGE)
-    run("ip", "link", "set", BRIDGE, "up")
+def make_bridge(layout: Layout) -> None:
+    if not bridge_exists(layout):
+        _check_subnet_is_free(layout)
+        run("ip", "link", "add", layout.bridge, "address", layout.bridge_mac, "type", "bridge")
+    length = layout.subnet.partition("/")[2]
+    run("ip", "address", "replace", f"{layout.address}/{length}", "dev", layout.bridge)
+    run("ip", "link", "set", layout.bridge, "up")
 
 
-def remove_bridge() -> None:
-    if bridge_exists():
-        run("ip", "link", "delete", BRIDGE, "type", "bridge")
+def remove_bridge(layout: Layout) -> None:
+    if bridge_exists(layout):
+        run("ip", "link", "delete", layout.bridge, "type", "bridge")
 
 
-def bridge_exists() -> bool:
-    return Path("/sys/class/net", BRIDGE).exists()
+def bridge_exists(layout: Layout) -> bool:
+    return Path("/sys/class/net", layout.bridge).exists()
 
 
-def _check_subnet_is_free() -> None:
-    ours = ipaddress.ip_network(SUBNET)
+def _check_subnet_is_free(layout: Layout) -> None:
+    ours = ipaddress.ip_network(layout.subnet)
     routes: list[dict[str, Any]] = json.loads(run("ip", "-json", "-4", "route", "show") or "[]")
     for route in routes:
         if route["dst"] != "default" and ipaddress.ip_network(route["dst"]).overlaps(ours):
             raise ClusterError(
-                f"{SUBNET}, which the pods would get, is in use on this machine: "
+                f"{layout.subnet}, which the pods would get, is in use on this machine: "
                 f"{route['dst']} by {route.get('dev', 'another route')}."
             )
 
 
-def make_cgroups() -> None:
+def make_cgroups(layout: Layout) -> None:
     """Version 1: one in each hierarchy. Version 2: one, with what limits are made of."""
     for root, kind in hierarchies():
         if kind == "cgroup2" and _only_version_2():
             _enable_controllers(root)
-            (root / CGROUP).mkdir(exist_ok=True)
-            _enable_controllers(root / CGROUP)
+            (root / layout.cgroup).mkdir(exist_ok=True)
+            _enable_controllers(root / layout.cgroup)
         elif kind == "cgroup":
-            (root / CGROUP).mkdir(exist_ok=True)
+            (root / layout.cgroup).mkdir(exist_ok=True)
 
 
-def remove_cgroups() -> None:
+def remove_cgroups(layout: Layout) -> None:
     """Only when no process is left in them. The kernel takes a moment to notice that."""
-    for folder in cgroups():
+    for folder in cgroups(layout):
         _until_done(lambda folder=folder: _remove_tree(folder))  # type: ignore[misc]
 
 
-def cgroups() -> list[Path]:
+def cgroups(layout: Layout) -> list[Path]:
     """Ours that are there; runc may have made one in a hierarchy where we did not."""
-    return [root / CGROUP for root, _ in hierarchies() if (root / CGROUP).is_dir()]
+    folders = [root / layout.cgroup for root, _ in hierarchies()]
+    return [folder for folder in folders if folder.is_dir()]
 
 
 def hierarchies() -> list[tuple[Path, str]]:

@@ -5,16 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster.binaries import binary
-from tests.cluster.layout import (
-    ADDRESS,
-    API_PORT,
-    ETCD_PEER_PORT,
-    ETCD_URL,
-    INNER_ADDRESS,
-    NODE,
-    SERVICES,
-    Layout,
-)
+from tests.cluster.layout import API_PORT, ETCD_PEER_PORT, NODE, SERVICES, Layout
 from tests.cluster.packages import needed
 
 # The default of 20 requests a second turns a burst of Jobs into minutes.
@@ -66,9 +57,9 @@ def etcd(layout: Layout, node: int) -> list[str]:
         f"--data-dir={layout.root}/etcd",
         "--unsafe-no-fsync",
         "--log-level=warn",
-        f"--listen-client-urls={ETCD_URL}",
-        f"--advertise-client-urls={ETCD_URL}",
-        f"--listen-peer-urls=http://{INNER_ADDRESS}:{ETCD_PEER_PORT}",
+        f"--listen-client-urls={layout.etcd_url}",
+        f"--advertise-client-urls={layout.etcd_url}",
+        f"--listen-peer-urls=http://{layout.inner_address}:{ETCD_PEER_PORT}",
         "--client-cert-auth",
         *(f"--{name}={layout.secrets / file}" for name, file in tls.items()),
     ]
@@ -91,9 +82,9 @@ def api_server(layout: Layout, node: int) -> list[str]:
     return [
         str(binary("kubernetes")),
         "kube-apiserver",
-        f"--etcd-servers={ETCD_URL}",
-        f"--bind-address={ADDRESS}",
-        f"--advertise-address={ADDRESS}",
+        f"--etcd-servers={layout.etcd_url}",
+        f"--bind-address={layout.address}",
+        f"--advertise-address={layout.address}",
         f"--secure-port={API_PORT}",
         f"--service-cluster-ip-range={SERVICES}",
         "--service-account-issuer=https://kubernetes.default.svc",
@@ -149,7 +140,7 @@ def kubelet(layout: Layout, node: int) -> list[str]:
         f"--root-dir={layout.kubelet}",
         f"--cert-dir={layout.kubelet}/pki",
         f"--hostname-override={NODE}",
-        f"--node-ip={ADDRESS}",
+        f"--node-ip={layout.address}",
     )
 
 

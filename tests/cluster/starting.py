@@ -9,7 +9,7 @@ from tests.cluster.errors import ClusterError, tail
 from tests.cluster.layout import Layout
 from tests.cluster.packages import check_machine
 from tests.cluster.programs import Program
-from tests.cluster.stopping import is_clean, stop
+from tests.cluster.stopping import is_clean, kept_logs, stop
 
 Say = Callable[[str], None]
 
@@ -40,6 +40,7 @@ def up(layout: Layout, say: Say) -> None:
     except BaseException:
         say("stopping what was started")
         stop(layout, keep_logs=True)
+        say(f"its logs are kept in {kept_logs(layout)}")
         raise
 
 
@@ -57,8 +58,8 @@ def is_up(layout: Layout) -> bool:
 def start(layout: Layout, say: Say) -> None:
     say("making tmpfs, bridge and cgroups")
     machine.mount_root(layout)
-    machine.make_bridge()
-    machine.make_cgroups()
+    machine.make_bridge(layout)
+    machine.make_cgroups(layout)
     config_files.write_all(layout)
     say("starting etcd, the API server and the registry")
     start_node(layout)
