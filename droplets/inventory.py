@@ -43,7 +43,8 @@ def give_up_unready() -> None:
     if not late or not agents_reach_us(config().api_host):
         return
     for worker in late:
-        worker.lose("its agent did not call in time after the boot")
+        uncalled = Q(state=WorkerState.PROVISIONING)
+        worker.lose("its agent did not call in time after the boot", uncalled)
 
 
 def look_at(worker: Worker, listed: Droplet | None, cloud: Cloud) -> None:

@@ -143,11 +143,12 @@ class Worker(models.Model):
                 return False
             return self.take_back(assignment.pk)
 
-    def lose(self, reason: str, category: str = Category.DROPLET_LOST) -> bool:
+    def lose(self, reason: str, *conditions: Q, category: str = Category.DROPLET_LOST) -> bool:
         """Give it up: what it had not been handed goes back into the queue, what it had been
-        handed ends under the category, and the pool destroys the droplet."""
+        handed ends under the category, and the pool destroys the droplet. `conditions` are what
+        was seen of its row: False where they hold no more."""
         with transaction.atomic():
-            if not Worker.move(self.pk, WorkerState.LOST, reason=reason):
+            if not Worker.move(self.pk, WorkerState.LOST, *conditions, reason=reason):
                 return False
             # It may have been given one since this object was read.
             self.refresh_from_db(fields=["assignment_id"])

@@ -31,7 +31,8 @@ class Watch:
         if not self._hearing.lasts(now, silence):
             return
         for worker in _silent(now - silence):
-            worker.lose(_reason(worker), category=Category.AGENT_LOST)
+            unheard = Q(last_seen_at=worker.last_seen_at)
+            worker.lose(_reason(worker), unheard, category=Category.AGENT_LOST)
 
 
 def _can_be_heard(lately: datetime) -> bool:

@@ -5,16 +5,18 @@ it claims as soon as it runs. One that still runs, on a node that is cut off fro
 reports what nobody takes any more.
 """
 
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from dispatch import backends
 from dispatch.backends import Sighting
-from dispatch.controller.reconciling import settle
+from dispatch.controller.reconciling import end
 from dispatch.hearing import Hearing, agents_reach_us
 from dispatch.models import Assignment
 from dispatch.outcomes import Category
@@ -25,6 +27,20 @@ from kube.pod import Pod, parse_time
 
 if TYPE_CHECKING:
     from kube.worker import KubernetesWorker
+
+
+# For what the cluster shows of them, in one step; the rest comes with the next one. One may take as
+# long as a call that gets no answer.
+STEP_SECONDS = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Silent:
+    """One to be given up, and why; `still` holds as long as nothing was heard of it."""
+
+    assignment: Assignment
+    reason: str
+    still: Q
 
 
 class Watch:
@@ -39,10 +55,22 @@ class Watch:
         self._hearing.note(now, _can_be_heard(now - silence / 2))
         if not self._hearing.lasts(now, silence):
             return
-        for assignment in _placed().filter(heard_at__lt=now - silence):
-            _give_up(worker, assignment, f"The agent was not heard for {config().silence:g} s")
-        for assignment in _unclaimed(worker, now - silence):
-            _give_up(worker, assignment, f"The agent did not claim for {config().silence:g} s")
+        ends_at = time.monotonic() + STEP_SECONDS
+        for silent in _silent(worker, now - silence):
+            _give_up(worker, silent)
+            if time.monotonic() > ends_at:
+                break
+
+
+def _silent(worker: "KubernetesWorker", before: datetime) -> Iterator[Silent]:
+    """Not heard since then, those who are silent for the longest time first."""
+    seconds = f"for {config().silence:g} s"
+    for row in _placed().filter(heard_at__lt=before).order_by("heard_at"):
+        still = Q(heard_at=row.heard_at)
+        yield Silent(assignment=row, reason=f"The agent was not heard {seconds}", still=still)
+    for row in _unclaimed(worker, before):
+        still = Q(claimed_at=None)
+        yield Silent(assignment=row, reason=f"The agent did not claim {seconds}", still=still)
 
 
 def _placed() -> "QuerySet[Assignment]":
@@ -70,14 +98,15 @@ def _unclaimed(worker: "KubernetesWorker", before: datetime) -> Iterator[Assignm
             yield row
 
 
-def _give_up(worker: "KubernetesWorker", assignment: Assignment, text: str) -> None:
-    cut_off, seen = worker.examine(assignment)
+def _give_up(worker: "KubernetesWorker", silent: Silent) -> None:
+    """Looking at it takes time: who is heard meanwhile goes on."""
+    cut_off, seen = worker.examine(silent.assignment)
     category = Category.NODE_LOST if cut_off else Category.AGENT_LOST
-    detail = f"{text}; its node does not answer the cluster either." if cut_off else f"{text}."
+    too = "; its node does not answer the cluster either." if cut_off else "."
     facts = Sighting(
-        assignment_id=assignment.pk, holds=True, ended=category, detail=detail, seen=seen
+        assignment_id=silent.assignment.pk, holds=True, detail=silent.reason + too, seen=seen
     )
-    settle(assignment, facts)
+    end(silent.assignment, category, facts, still=silent.still)
 
 
 _watch = Watch()

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from django.conf import settings
 from django.db import close_old_connections, transaction
+from django.db.models import Q
 
 from dispatch import backends
 from dispatch.backends import Loop, Sighting, Unavailable
@@ -93,7 +94,7 @@ class Reconciling:
 def settle(assignment: Assignment, sighting: Sighting) -> bool:
     """Bring one row in line with what was seen; True where the backend has to be told to stop."""
     if assignment.live and sighting.ended:
-        _end(assignment, sighting.ended, sighting)
+        end(assignment, sighting.ended, sighting)
     if assignment.live:
         if assignment.pending != sighting.pending:
             assignment.waits(sighting.pending)
@@ -103,10 +104,13 @@ def settle(assignment: Assignment, sighting: Sighting) -> bool:
     return sighting.holds
 
 
-def _end(assignment: Assignment, category: str, sighting: Sighting) -> None:
-    """Close it, and keep what was seen before anything of it is taken away."""
+def end(
+    assignment: Assignment, category: str, sighting: Sighting, *, still: Q | None = None
+) -> None:
+    """Close it, if its row still says so, and keep what was seen before anything of it is taken
+    away."""
     with transaction.atomic():
-        if assignment.close(category, sighting.detail) and sighting.seen:
+        if assignment.close(category, sighting.detail, still=still) and sighting.seen:
             assignment.note("backend.ended", seen=sighting.seen)
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 from django_q.tasks import async_task
 
@@ -14,17 +15,19 @@ from dispatch.placement import rehome
 
 PROBE_EVERY = 15.0
 RETENTION_EVERY = timedelta(hours=6)
+NEVER_TAKEN_UP = "The agent never took up what it was handed."
 
 
 def enforce_timeouts() -> None:
     """The agent ends its Task by itself; this is for the one that does not, and for the one that
-    was handed a Task and never took it up."""
+    was handed a Task and never took it up. A claim that comes meanwhile moves the deadline."""
     grace = timedelta(seconds=settings.DEADLINE_GRACE_SECONDS)
     for assignment in Assignment.overdue(timezone.now(), grace).select_related("task"):
+        still = Q(deadline_at=assignment.deadline_at)
         if assignment.claimed_at is None:
-            assignment.close(Category.AGENT_LOST, "The agent never took up what it was handed.")
+            assignment.close(Category.AGENT_LOST, NEVER_TAKEN_UP, still=still)
         else:
-            assignment.close(Category.TIMEOUT, _too_long(assignment))
+            assignment.close(Category.TIMEOUT, _too_long(assignment), still=still)
 
 
 def _too_long(assignment: Assignment) -> str:

@@ -207,10 +207,18 @@ class Assignment(models.Model):
         other = ~Q(pending=reason)
         return self._update(other, pending=reason, pending_since=since)
 
-    def close(self, category: str, sentence: str = "", facts: dict[str, Any] | None = None) -> bool:
-        """Decide the outcome, once and for ever, and what it means for the Task."""
+    def close(
+        self,
+        category: str,
+        sentence: str = "",
+        facts: dict[str, Any] | None = None,
+        *,
+        still: Q | None = None,
+    ) -> bool:
+        """Decide the outcome, once and for ever, and what it means for the Task. Whoever concludes
+        it from what the row said gives that as `still`: False where it says something else now."""
         with transaction.atomic():
-            if not self._end(category, sentence):
+            if not self._end(category, sentence, still or Q()):
                 return False
             if self.purpose == Purpose.PRIMARY:
                 self._end_attempt(after(self, category), facts or {})

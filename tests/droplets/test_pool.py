@@ -16,6 +16,7 @@ from sandbox.stack.stack import free_port
 from tests.droplets.conftest import SandboxCloud
 from tests.droplets.factories import make_worker
 from tests.factories import make_assignment
+from tests.moments import just_before
 
 pytestmark = pytest.mark.django_db
 
@@ -192,6 +193,22 @@ def test_workers_whose_agent_never_calls_are_given_up_if_it_could_have(
     for worker in (silent, imported):
         worker.refresh_from_db()
     assert (silent.state, imported.state) == (state, WorkerState.PROVISIONING)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_whose_agent_calls_while_it_is_asked_whether_it_could_have_is_kept(
+    settings_of_droplets: Config, live_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = dataclasses.replace(settings_of_droplets, boot_timeout=60, api_host=live_server.url)
+    monkeypatch.setattr(inventory, "config", lambda: config)
+    old = timezone.now() - timedelta(seconds=61)
+    worker = make_worker(WorkerState.PROVISIONING, created_at=old)
+    with just_before(
+        'UPDATE "droplets_worker" SET "state"', lambda: Worker.move(worker.pk, WorkerState.IDLE)
+    ):
+        inventory.give_up_unready()
+    worker.refresh_from_db()
+    assert worker.state == WorkerState.IDLE
 
 
 def test_a_worker_that_is_lost_just_after_it_was_given_a_task_gives_it_back() -> None:

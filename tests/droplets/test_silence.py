@@ -14,6 +14,7 @@ from droplets.silence import Watch
 from sandbox.stack.stack import free_port
 from tests.droplets.factories import make_worker
 from tests.droplets.protocol.agent import Agent, placed, running
+from tests.moments import just_before
 
 pytestmark = pytest.mark.django_db
 
@@ -54,6 +55,16 @@ def test_one_that_was_ready_and_never_polled_is_lost(watch: Watch) -> None:
     worker = make_worker(ready_at=ago(61))
     watch.step()
     assert state_of(worker) == WorkerState.LOST
+
+
+def test_one_that_polls_between_the_look_and_the_end_is_kept(watch: Watch) -> None:
+    agent, assignment = placed()
+    worker = quiet_for(agent, 61)
+    with just_before('UPDATE "droplets_worker" SET "state"', agent.poll):
+        watch.step()
+    assert state_of(worker) == WorkerState.BUSY
+    row = Assignment.by_id(assignment.pk)
+    assert row.live and row.delivered_at is not None
 
 
 @pytest.mark.parametrize("state", ["provisioning", "retired", "lost"])

@@ -10,11 +10,13 @@ from dispatch.hearing import Hearing
 from dispatch.models import Assignment, TaskEvent
 from dispatch.outcomes import Category
 from kube import config as config_module
+from kube import silence
 from kube.silence import Watch
 from kube.worker import KubernetesWorker
 from tests.factories import make_assignment, make_suite_run
 from tests.kube.cluster import SandboxCluster
 from tests.kube.conftest import started
+from tests.moments import CLOSING, just_before
 from tests.ports import free_port
 
 pytestmark = pytest.mark.django_db
@@ -132,6 +134,37 @@ def test_a_cluster_that_does_not_answer_hides_no_silence(
     assignment = heard(100)
     watch.step()
     assert category(assignment) == Category.AGENT_LOST
+
+
+def test_one_that_is_heard_while_it_is_looked_at_goes_on(watch: Watching) -> None:
+    assignment = heard(100)
+    with just_before(CLOSING, Assignment.by_id(assignment.pk).heard):
+        watch.step()
+    assert category(assignment) == ""
+    assert not TaskEvent.objects.filter(task=assignment.task, kind="backend.ended").exists()
+
+
+def test_one_that_claims_while_it_is_looked_at_goes_on(
+    watch: Watching, cluster: SandboxCluster
+) -> None:
+    assignment = with_pod(watch, cluster, 95)
+    agent = Assignment.by_id(assignment.pk)
+    with just_before(CLOSING, lambda: agent.claim("the pod")):
+        watch.step()
+    assert category(assignment) == ""
+
+
+def test_a_cluster_that_hangs_takes_a_bounded_time_of_a_step_and_the_longest_silence_comes_first(
+    watch: Watching, cluster: SandboxCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "STEP_SECONDS", 0.5)
+    rows = [heard(seconds) for seconds in (100, 300, 200)]
+    cluster.faults({"kind": "hang", "seconds": 1})
+    watch.step()
+    assert [category(row) for row in rows] == ["", "agent_lost", ""]
+    cluster.faults()
+    watch.step()
+    assert [category(row) for row in rows] == ["agent_lost"] * 3
 
 
 def test_another_backends_are_its_own(watch: Watching) -> None:

@@ -10,6 +10,7 @@ from dispatch.controller.upkeep import enforce_timeouts
 from dispatch.models import Assignment, Task
 from dispatch.outcomes import Category
 from tests.factories import make_assignment
+from tests.moments import CLOSING, just_before
 
 pytestmark = pytest.mark.django_db
 
@@ -50,3 +51,16 @@ def test_the_claim_starts_the_timeout_anew() -> None:
     assert Assignment.by_id(assignment.pk).claim("boot-1")
     enforce_timeouts()
     assert Assignment.by_id(assignment.pk).live
+
+
+def test_a_claim_that_comes_between_the_look_and_the_end_wins() -> None:
+    assignment = make_assignment(timeout_seconds=60)
+    assignment.place("here")
+    assignment.deliver()
+    overdue(assignment)
+    claimant = Assignment.by_id(assignment.pk)
+    with just_before(CLOSING, lambda: claimant.claim("boot-1")):
+        enforce_timeouts()
+    row = Assignment.by_id(assignment.pk)
+    assert row.live and row.claimed_at is not None
+    assert Task.objects.get(pk=assignment.task_id).state == "running"
