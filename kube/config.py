@@ -71,7 +71,7 @@ def config() -> Config:
         calls_per_second=env.number("SWITCHYARD_KUBE_CALLS_PER_SECOND", 50, least=1),
         relist=env.number("SWITCHYARD_KUBE_RELIST_SECONDS", 30, least=0.2),
         watch_silence=env.number("SWITCHYARD_KUBE_WATCH_SILENCE_SECONDS", 90, least=0.5),
-        silence=env.number("SWITCHYARD_KUBE_SILENCE_SECONDS", 90, least=20),
+        silence=env.number("SWITCHYARD_KUBE_SILENCE_SECONDS", 90, least=40),
         log_every=env.number("SWITCHYARD_KUBE_SERVICE_LOG_SECONDS", 5, least=0.2),
         leftovers_every=env.number("SWITCHYARD_KUBE_LEFTOVERS_SECONDS", 60, least=0.5),
         grace=_grace(),

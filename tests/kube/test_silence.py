@@ -1,11 +1,13 @@
 """Silent agents of pods are given up, but not while nobody could be heard."""
 
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
+from dispatch.env import EnvError
 from dispatch.hearing import Hearing
 from dispatch.models import Assignment, TaskEvent
 from dispatch.outcomes import Category
@@ -165,6 +167,16 @@ def test_a_cluster_that_hangs_takes_a_bounded_time_of_a_step_and_the_longest_sil
     cluster.faults()
     watch.step()
     assert [category(row) for row in rows] == ["agent_lost"] * 3
+
+
+@pytest.mark.parametrize("seconds,taken", [("39.9", False), ("40", True)])
+def test_a_time_for_which_a_healthy_agent_may_seem_silent_is_refused(
+    monkeypatch: pytest.MonkeyPatch, seconds: str, taken: bool
+) -> None:
+    """Two notes of its calls may be 25 s apart, and it may try one call twice."""
+    monkeypatch.setenv("SWITCHYARD_KUBE_SILENCE_SECONDS", seconds)
+    with nullcontext() if taken else pytest.raises(EnvError, match="KUBE_SILENCE_SECONDS.* 40"):
+        config_module.config.__wrapped__()
 
 
 def test_another_backends_are_its_own(watch: Watching) -> None:
