@@ -12,7 +12,7 @@ BASE_STAMP := $(VENV)/.base-$(call hash,base)
 DEV_STAMP := $(VENV)/.dev-$(call hash,dev)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test test-crash cluster cluster-down bench lint format requirements clean
+.PHONY: help setup setup-dev demo test test-crash test-cluster cluster cluster-down bench lint format requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,9 @@ test: setup-dev ## Run the tests, on SQLite and, where it is found, PostgreSQL (
 
 test-crash: setup-dev ## Kill processes at random while Tasks run (ARGS="--seed 7 --tasks 200")
 	@exec $(PY) -m tests.crash $(ARGS)
+
+test-cluster: setup-dev ## Run what needs a real cluster: that of KUBECONFIG, or of `make cluster`
+	@exec $(PY) -m tests.cluster.suite $(ARGS)
 
 cluster: setup-dev ## Start a real Kubernetes cluster on this machine, as root
 	@exec $(PY) -m tests.cluster up

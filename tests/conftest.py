@@ -37,21 +37,32 @@ NO_DATABASE = (
 )
 # By name, whether such tests are in the part.
 PARTS = {"database": False, "sandbox": True}
+# What needs a real cluster is in no other part, and does not run by itself (tests/cluster).
+CLUSTER = "cluster"
+# Of the sandbox cluster in that part, of a real one in this.
+ON_ANY_CLUSTER = "tests/conformance/"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    text = "run only what needs our database, or only what does not (default: both)"
-    parser.addoption("--part", choices=sorted(PARTS), help=text)
+    text = "run only what needs our database, what does not, or a cluster (default: the first two)"
+    parser.addoption("--part", choices=[*sorted(PARTS), CLUSTER], help=text)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith(NO_DATABASE):
             item.add_marker("no_database")
-    if part := config.getoption("--part"):
-        others = [item for item in items if _needs_none(item) is not PARTS[part]]
-        items[:] = [item for item in items if _needs_none(item) is PARTS[part]]
-        config.hook.pytest_deselected(items=others)
+    part = config.getoption("--part")
+    others = [item for item in items if not _is_in(item, part)]
+    items[:] = [item for item in items if _is_in(item, part)]
+    config.hook.pytest_deselected(items=others)
+
+
+def _is_in(item: pytest.Item, part: str | None) -> bool:
+    needs_cluster = item.get_closest_marker(CLUSTER) is not None
+    if part == CLUSTER:
+        return needs_cluster or item.nodeid.startswith(ON_ANY_CLUSTER)
+    return not needs_cluster and (part is None or _needs_none(item) is PARTS[part])
 
 
 def _needs_none(item: pytest.Item) -> bool:
