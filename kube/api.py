@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from dispatch.backends import BackendError, NoCapacity, Rejected, Unavailable
 
@@ -26,6 +26,8 @@ MERGE_PATCH = "application/merge-patch+json"
 LOG_PIECE = 64 * 1024
 # The client sets up its whole configuration anew whenever it is asked for our token.
 TOKEN_SECONDS = 5.0
+# Who we are, what we may, and how often we may ask: all that comes before any work.
+AT_THE_DOOR = (401, 403, 429)
 
 
 class AlreadyThere(BackendError):
@@ -38,6 +40,10 @@ class Conflict(BackendError):
 
 class NotThere(BackendError):
     """404: it does not exist (any more)."""
+
+
+class Untouched(Unavailable):
+    """Certain to have changed nothing: it was not heard, or refused at the door."""
 
 
 class Expired(BackendError):
@@ -86,20 +92,37 @@ class Cluster:
 
     def get(self, kind: str, name: str) -> Json:
         """A live read. Raises NotThere."""
-        return self._call("GET", self._path(kind, name)).body
+        return _whole(self._read(self._path(kind, name)), "uid").body
 
     def list(self, kind: str, **query: str) -> Json:
         """The List object: items and the resource version to watch from. Complete, or an error."""
-        return self._call("GET", self._path(kind), query=query).body
+        try:
+            answer = _whole(self._read(self._path(kind), query), "resourceVersion")
+        except NotThere as error:
+            raise Unavailable(str(error)) from None
+        if not isinstance(answer.body.get("items"), list):
+            raise Unavailable(f"the list of {kind} has no items")
+        return answer.body
 
     def create(self, kind: str, body: Json) -> Answer:
         """Strict: an unknown field is refused. Raises AlreadyThere."""
-        return self._call("POST", self._path(kind), {"fieldValidation": "Strict"}, body)
+        path, query = self._path(kind), {"fieldValidation": "Strict"}
+        return _whole(self._call("POST", path, query, body), "uid")
 
     def patch(self, kind: str, name: str, body: Json) -> Json:
         """A merge patch. Raises NotThere, or Conflict where metadata.uid or resourceVersion of
         the patch is not the object's."""
         return self._call("PATCH", self._path(kind, name), None, body).body
+
+    def _read(self, path: str, query: Mapping[str, str] | None = None) -> Answer:
+        """What else than its absence is said in answer to a question is trouble over there: no
+        caller could react to it in another way."""
+        try:
+            return self._call("GET", path, query)
+        except (NotThere, Unavailable):
+            raise
+        except BackendError as error:
+            raise Unavailable(str(error)) from None
 
     def delete(self, kind: str, name: str, uid: str, version: str = "") -> bool:
         """In the background, and only the object with this UID, and in this version where one is
@@ -218,7 +241,9 @@ class Cluster:
                 method, url, headers=headers, body=body, _request_timeout=timeout
             )
         except (HTTPError, ApiException, OSError) as error:
-            raise Unavailable(f"{method} {path}: no answer ({type(error).__name__})") from None
+            unheard = isinstance(error, NewConnectionError | ConnectTimeoutError)
+            kind = Untouched if unheard else Unavailable
+            raise kind(f"{method} {path}: no answer ({type(error).__name__})") from None
         if answer.status == 401:
             self._token_until = 0.0
         if answer.status >= 400:
@@ -254,6 +279,14 @@ class Cluster:
         return client.ApiClient(settings)
 
 
+def _whole(answer: Answer, fact: str) -> Answer:
+    """One that has this in its metadata. Raises Unavailable: something else has answered."""
+    metadata = answer.body.get("metadata") if isinstance(answer.body, dict) else None
+    if not isinstance(metadata, dict) or not isinstance(metadata.get(fact), str):
+        raise Unavailable(f"an answer without metadata.{fact} is not the cluster's")
+    return answer
+
+
 @contextmanager
 def _usable(what: str) -> Iterator[None]:
     """Files that are missing or broken: whoever mends them need not restart us. What the trouble
@@ -286,7 +319,8 @@ def _reaction(method: str, path: str, answer: Any) -> BackendError:
     simple = {404: NotThere, 410: Expired, 400: Rejected, 413: Rejected, 422: Rejected}
     if answer.status in simple:
         return simple[answer.status](text)
-    return Unavailable(text, retry_after=_seconds(answer.headers.get("Retry-After")))
+    kind = Untouched if answer.status in AT_THE_DOOR else Unavailable
+    return kind(text, retry_after=_seconds(answer.headers.get("Retry-After")))
 
 
 def _is_of_another_uid(status: Json) -> bool:

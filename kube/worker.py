@@ -5,6 +5,7 @@ more: a paused starter cannot bring a closed one to life. What an Assignment is 
 `<Job name>/<UID>`.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -26,7 +27,7 @@ from dispatch.backends import (
 from dispatch.models import Assignment
 from dispatch.outcomes import Category
 from kube import checking, service_logs
-from kube.api import AlreadyThere, Cluster, Conflict, NotThere
+from kube.api import AlreadyThere, Cluster, Conflict, NotThere, Untouched
 from kube.config import Config
 from kube.eligibility import eligible
 from kube.manifest.job import Manifests, selector
@@ -46,8 +47,12 @@ WHERE backend = %s AND released_at IS NULL AND external_id IS NOT NULL
 DEPENDENTS = {"Secret": "secrets", "ConfigMap": "configmaps"}
 # What a Job says of itself when nothing of it runs any more.
 OVER = ("Complete", "Failed")
+# In the warnings that PodSecurity gives; others (of a deprecation, of a proxy) keep nothing back.
+WOULD_REFUSE = "would violate PodSecurity"
 # For a pod whose agent has finished, beyond its grace.
 SECONDS_TO_LEAVE = 15
+
+logger = logging.getLogger(__name__)
 
 
 class _InTheWay(Exception):
@@ -133,16 +138,19 @@ class KubernetesWorker:
             answer = self.cluster.create("jobs", wanted.job)
         except AlreadyThere:
             return self._existing_job(assignment)
-        except NoCapacity:
-            # A full quota: however long it waits for room, that is no start that was lost.
+        except (NoCapacity, Untouched):
+            # A full quota, or nobody there: however long that lasts, it is no start that was lost.
             if first:
                 assignment.forget_start()
             raise
         except NotThere as error:
             raise Unavailable(f"The namespace does not exist: {error}") from None
-        if answer.warnings:
+        refusals = [text for text in answer.warnings if WOULD_REFUSE in text]
+        if refusals:
             self.cluster.delete("jobs", *_name_and_uid(answer.body))
-            raise Rejected(f"the cluster would refuse the pod: {'; '.join(answer.warnings)}")
+            raise Rejected(f"the cluster would refuse the pod: {'; '.join(refusals)}")
+        if answer.warnings:
+            logger.info("The cluster warns: %s", "; ".join(answer.warnings))
         return answer.body
 
     def _existing_job(self, assignment: Assignment) -> Json:

@@ -172,6 +172,19 @@ def test_waiting_for_room_in_the_quota_is_no_start_that_was_lost(
     check_whole(cluster, assignment)
 
 
+def test_a_cluster_that_did_not_hear_us_has_lost_no_start(
+    cluster: SandboxCluster, worker: KubernetesWorker
+) -> None:
+    """However long it is away: no attempt is used up by that."""
+    assignment = queued()
+    cluster.faults({"kind": "429", "method": "POST", "path": "/jobs", "count": 1})
+    with pytest.raises(Unavailable):
+        worker.start(assignment)
+    assert Assignment.by_id(assignment.pk).start_tried_at is None
+    worker.start(assignment)
+    check_whole(cluster, assignment)
+
+
 def test_a_full_quota_says_nothing_of_an_earlier_start_without_an_answer(
     cluster: SandboxCluster, worker: KubernetesWorker
 ) -> None:
