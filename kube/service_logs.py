@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from django.db import transaction
 
@@ -36,6 +37,8 @@ Json = dict[str, Any]
 SHARE = 0.2
 STEP_SECONDS, CALL_SECONDS = 4.0, 3.0
 PAUSE_AFTER_FAILURE = 30.0
+# So many nodes that do not answer are no longer those nodes' trouble, but the cluster's.
+SEVERAL = 3
 NEVER = float("inf")
 
 logger = logging.getLogger(__name__)
@@ -100,16 +103,48 @@ def _pause(worker: "KubernetesWorker", source: Source) -> float:
     return NEVER if source.ended else worker.config.log_every
 
 
-def read_to_the_end(cluster: Cluster, pods: Iterable[Json]) -> None:
-    """The last read, before a Job is deleted: within a bounded time, and whatever does not answer
-    now is not read any more."""
-    ends_at = time.monotonic() + STEP_SECONDS
-    for source in sources(pods):
+class LastReads:
+    """Those of one cluster, each before a Job is deleted, and together within a bounded time: a
+    node of which one failed is not asked for a while, and where several did, none is."""
+
+    def __init__(self) -> None:
+        self._resting: dict[str, float] = {}
+
+    def read(self, cluster: Cluster, pods: Iterable[Json]) -> None:
+        """Whatever does not answer now is not read any more."""
+        ends_at = time.monotonic() + STEP_SECONDS
+        nodes = {pod["metadata"]["uid"]: _node(pod) for pod in pods}
+        for source in sources(pods):
+            node = nodes[source.pod_uid]
+            if not self._rests(node) and not self._read(cluster, source, ends_at):
+                self._resting[node] = time.monotonic() + PAUSE_AFTER_FAILURE
+
+    def _read(self, cluster: Cluster, source: Source, ends_at: float) -> bool:
+        """Whether all of it came in time."""
         try:
-            while time.monotonic() < ends_at and read(cluster, source, last=True):
-                pass
+            while time.monotonic() < ends_at:
+                if not read(cluster, source, last=True):
+                    return True
+            logger.info("The last of %s was not read in time", source.stream)
         except BackendError as error:
-            logger.info("The last of a service's log is lost: %s", error)
+            logger.info("The last of %s is lost: %s", source.stream, error)
+        return False
+
+    def _rests(self, node: str) -> bool:
+        now = time.monotonic()
+        for name, until in list(self._resting.items()):
+            if until < now:
+                self._resting.pop(name, None)
+        return node in self._resting or len(self._resting) >= SEVERAL
+
+
+def read_to_the_end(cluster: Cluster, pods: Iterable[Json]) -> None:
+    """The last read, before the Job of these pods is deleted."""
+    _last_reads.setdefault(cluster, LastReads()).read(cluster, list(pods))
+
+
+def _node(pod: Json) -> str:
+    return str((pod.get("spec") or {}).get("nodeName", ""))
 
 
 def sources(pods: Iterable[Json]) -> list[Source]:
@@ -229,3 +264,4 @@ def _forget_released() -> None:
 
 
 _follower = Follower()
+_last_reads: WeakKeyDictionary[Cluster, LastReads] = WeakKeyDictionary()

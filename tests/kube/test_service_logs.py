@@ -209,6 +209,74 @@ def test_a_job_is_deleted_once_its_services_logs_were_read_or_could_not_be(
     assert not sighting.holds
 
 
+def hang(node: Cluster) -> None:
+    rule = {"kind": "hang", "seconds": 3, "path": "/log[?]"}
+    node.api.call("PUT", "/sandbox/faults", [rule])
+
+
+def asked(node: Cluster) -> int:
+    """How many calls have met the fault; there is none from now on."""
+    (found,) = node.api.call("GET", "/sandbox/faults").json()
+    node.api.call("PUT", "/sandbox/faults", [])
+    return int(found["fired"])
+
+
+def test_of_many_jobs_on_a_node_that_hangs_the_first_waits_for_its_logs(
+    node: Cluster, worker: KubernetesWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_logs, "CALL_SECONDS", 0.5)
+    rows = [make_assignment(make_suite_run(backend="kubernetes")) for _ in range(4)]
+    for pod in [run_job(node, row, "echo one; sleep 600") for row in rows]:
+        wait_printed(pod, "one")
+    worker.observe(rows)
+    hang(node)
+    for row in rows:
+        row.close(Category.CANCELLED)
+        worker.stop(row)
+    assert asked(node) == 1
+    assert not any(sighting.holds for sighting in worker.observe(rows))
+
+
+def test_a_node_that_hung_is_asked_again_after_a_while(
+    node: Cluster,
+    worker: KubernetesWorker,
+    assignment: Assignment,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service_logs, "CALL_SECONDS", 0.5)
+    pod = run(node, assignment, "echo one; sleep 600")
+    wait_printed(pod, "one")
+    worker.pods.refresh()
+    hang(node)
+    read_to_the_end(worker.cluster, worker.pods.all())
+    asked(node)
+    read_to_the_end(worker.cluster, worker.pods.all())
+    assert text(assignment) == ""
+    resting = service_logs._last_reads[worker.cluster]._resting
+    for name in resting:
+        resting[name] -= service_logs.PAUSE_AFTER_FAILURE
+    read_to_the_end(worker.cluster, worker.pods.all())
+    assert text(assignment) == "one\n"
+
+
+def test_a_node_that_hangs_keeps_no_other_from_being_asked_but_several_do(
+    node: Cluster,
+    worker: KubernetesWorker,
+    assignment: Assignment,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service_logs, "CALL_SECONDS", 0.5)
+    pod = run(node, assignment, "echo one; sleep 600")
+    wait_printed(pod, "one")
+    worker.pods.refresh()
+    (seen,) = worker.pods.all()
+    hang(node)
+    for number in range(service_logs.SEVERAL + 2):
+        elsewhere = {**seen, "spec": {**seen["spec"], "nodeName": f"node-{number}"}}
+        read_to_the_end(worker.cluster, [elsewhere])
+    assert asked(node) == service_logs.SEVERAL
+
+
 def test_what_is_released_is_not_read_and_how_far_it_was_is_forgotten(
     node: Cluster, worker: KubernetesWorker, assignment: Assignment
 ) -> None:
