@@ -121,7 +121,7 @@ def _run(
             print("\n".join(tell(run.rails)), flush=True)
             raise
         finally:
-            run.stack.stop()
+            run.stop()
 
 
 if __name__ == "__main__":

@@ -22,11 +22,22 @@ def kill_web(run: "Run") -> str:
 
 
 def kill_controller(run: "Run") -> str:
-    return run.kill(run.stack.controller)
+    """One of the two, be it the one that leads or not."""
+    return run.kill(run.random.choice((run.stack.controller, run.second)))
 
 
 def kill_functions(run: "Run") -> str:
     return run.kill(run.stack.functions)
+
+
+def pause(run: "Run") -> str:
+    """A process stands still for longer or shorter than a lease lasts, and then goes on with what
+    it was about to do."""
+    ours = (run.stack.controller, run.second, run.stack.functions, run.stack.web)
+    process = run.random.choice((*ours, run.cluster.api, run.cluster.node))
+    if not process.running:
+        raise Missed
+    return run.pause(process, run.random.choice((3.0, 12.0)))
 
 
 def set_weight(run: "Run") -> str:
@@ -52,6 +63,7 @@ FAULTS: dict[str, Callable[["Run"], str]] = {
     "web": kill_web,
     "controller": kill_controller,
     "functions": kill_functions,
+    "pause": pause,
     "weight": set_weight,
     "database": restart_database,
     "sandbox": cloud_faults.kill_sandbox,
@@ -75,9 +87,10 @@ FAULTS: dict[str, Callable[["Run"], str]] = {
 # What takes a Task's agent away comes less often: a Task that loses three of them rightly ends
 # errored. A lost node takes them all.
 WEIGHTS = {
-    "web": 6,
+    "web": 4,
     "controller": 6,
     "functions": 3,
+    "pause": 4,
     "weight": 4,
     "sandbox": 3,
     "agent": 3,

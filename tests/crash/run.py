@@ -1,11 +1,13 @@
 """One crash run: send Tasks, break things, mend them, and wait for the end."""
 
+import os
 import random
+import signal
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,7 @@ from sandbox.demo.rails import Rails
 from sandbox.samples import create_samples
 from sandbox.stack import Options, Process, Stack
 from sandbox.stack.cluster import SandboxCluster
+from sandbox.stack.stack import ROOT
 from tests.crash import faults, journal
 from tests.crash.calls import Missed, call
 from tests.crash.cluster_view import ClusterView
@@ -31,7 +34,7 @@ from tests.postgres import PostgresServer
 SAMPLES = (*3 * ("passing",), *2 * ("failing", "service"), "unbuildable", "unprepared")
 MOST_SHARDS = 3
 # Of the time in which things are broken.
-SHARE_OF_SENDING = 0.6
+SHARE_OF_SENDING, EXTRA_TIME = 0.5, 0.5
 # Until a fault finds something to strike.
 TRIES = 8
 # The weight, of 100,000.
@@ -66,9 +69,10 @@ class Run:
         assert self.stack.cluster
         self.cluster: SandboxCluster = self.stack.cluster
         self.view = ClusterView(self.cluster)
+        self.second = self._second_controller()
+        self.processes = [*self.stack.processes, self.second]
         self._down_until: dict[str, float] = {}
         self._ends: dict[str, str] = {}
-        self._broken_off = threading.Event()
 
     def _options(self) -> Options:
         limit = ("--droplet-limit", "30", "--minute-limit", "0", "--hour-limit", "0")
@@ -85,6 +89,11 @@ class Run:
             node=seed,
         )
 
+    def _second_controller(self) -> Process:
+        """Waits for the lease of the first one, and takes over where that is dead or paused."""
+        name, argv = "controller-2", [sys.executable, "manage.py", "controller"]
+        return Process(name, argv, self.stack.env, ROOT, self.stack.state / "log" / f"{name}.log")
+
     @property
     def journal(self) -> Path:
         return self.stack.state / "journal"
@@ -98,11 +107,16 @@ class Run:
         fields = {"command": journal.command(self.journal, SUITE_SECONDS)}
         self.rails = Rails(self.stack.url, key, samples, fields)
         self.stack.start()
+        self.second.start()
         self._send_to_each()
         self._break_things()
         self._mend()
         self.wait("every Task has ended", self._rails_sees_the_end, self.plan.patience)
         return self.rails
+
+    def stop(self) -> None:
+        self.second.stop()
+        self.stack.stop()
 
     def _send_to_each(self) -> None:
         """What passes, to each backend: from then on the weight decides."""
@@ -113,20 +127,20 @@ class Run:
 
     def _break_things(self) -> None:
         until = time.monotonic() + self.plan.duration
-        with ThreadPoolExecutor(1) as pool:
-            sending = pool.submit(self._send_all)
-            try:
-                while time.monotonic() < until and not self._everything_ended():
-                    any(self._strike() for _ in range(TRIES))
-                    self._look()
-                    time.sleep(self.random.uniform(0.2, 1.2))
-                    self._revive()
-                while not sending.done():
-                    self._revive()
-                    time.sleep(0.2)
-            finally:
-                self._broken_off.set()
-            sending.result()
+        sender = threading.Thread(target=self._send_all, name="Rails", daemon=True)
+        sender.start()
+        while self._goes_on(until, not sender.is_alive()):
+            any(self._strike() for _ in range(TRIES))
+            self._look()
+            time.sleep(self.random.uniform(0.2, 1.2))
+            self._revive()
+        self.wait("every Task is sent", lambda: not sender.is_alive(), self.plan.patience)
+        assert len(self.rails.expected) == self.plan.tasks, "Rails gave up: see above"
+
+    def _goes_on(self, until: float, sent: bool) -> bool:
+        """Where all is slow, Tasks that are not sent yet get their share of what is broken."""
+        until += 0.0 if sent else EXTRA_TIME * self.plan.duration
+        return time.monotonic() < until and not self._everything_ended()
 
     def _send_all(self) -> None:
         """Tasks arrive all through the run, whatever is broken meanwhile."""
@@ -135,8 +149,7 @@ class Run:
         while (left := self.plan.tasks - len(self.rails.expected)) > 0:
             shards = min(source.randint(1, MOST_SHARDS), left)
             self.rails.send_suite_run(self.rails.samples[source.choice(SAMPLES)], shards)
-            if self._broken_off.wait(source.uniform(0, shards * pause)):
-                return
+            time.sleep(source.uniform(0, shards * pause))
 
     def _strike(self) -> bool:
         """False where there was nothing to strike, or nobody to ask."""
@@ -166,11 +179,19 @@ class Run:
         process.kill()
         return f"killed {process.name}"
 
+    def pause(self, process: Process, seconds: float) -> str:
+        """It stands still, and goes on as if no time had passed, whatever we do meanwhile."""
+        os.killpg(process.pid, signal.SIGSTOP)
+        timer = threading.Timer(seconds, go_on, (process.pid,))
+        timer.daemon = True
+        timer.start()
+        return f"paused {process.name} for {seconds:.0f} s"
+
     def keep_down(self, process: Process, seconds: float) -> None:
         self._down_until[process.name] = time.monotonic() + seconds
 
     def _revive(self) -> None:
-        for process in self.stack.processes:
+        for process in self.processes:
             down = time.monotonic() < self._down_until.get(process.name, 0.0)
             if not process.running and not down:
                 process.start()
@@ -218,3 +239,8 @@ class Run:
 
     def _cloud_url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.stack.cloud_port}{path}"
+
+
+def go_on(group: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGCONT)

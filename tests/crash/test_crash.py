@@ -31,5 +31,5 @@ def test_no_task_is_lost_run_twice_or_falsely_passed(database_url: str, tmp_path
             print("\n".join(tell(run.rails)))
             raise
         finally:
-            run.stack.stop()
+            run.stop()
     assert Task.objects.count() == TASKS
