@@ -58,9 +58,9 @@ def running(layout: Layout) -> dict[str, int]:
 
 
 def of_cgroups(folders: Iterable[Path]) -> set[int]:
-    """What runs in them, and below them."""
-    files = (file for folder in folders for file in folder.rglob("cgroup.procs"))
-    return {pid for file in files for pid in _numbers(file)}
+    """What runs in them, and below them. What goes away meanwhile is passed over."""
+    below = (path for folder in folders for path, _, _ in os.walk(folder))
+    return {pid for path in below for pid in _numbers(Path(path, "cgroup.procs"))}
 
 
 def end(find: Callable[[], Iterable[int]]) -> None:

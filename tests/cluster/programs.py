@@ -91,6 +91,8 @@ def api_server(layout: Layout, node: int) -> list[str]:
         "--kubelet-preferred-address-types=InternalIP",
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
+        # As managed clusters have it: a namespace refuses what is privileged, not the API itself.
+        "--allow-privileged",
         # The default of five minutes is longer than most runs: none would see a version expire.
         "--etcd-compaction-interval=1m",
         *(f"--{name}={layout.secrets / file}" for name, file in files.items()),

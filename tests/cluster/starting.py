@@ -1,8 +1,10 @@
 """Starting the cluster, step by step, and each part of it again."""
 
+import hashlib
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.cluster import asking, binaries, config_files, images, machine, processes, programs
 from tests.cluster.errors import ClusterError, tail
@@ -29,6 +31,8 @@ def up(layout: Layout, say: Say) -> None:
     """Returns when pods run. One that is up already is left as it is."""
     if is_up(layout):
         say("The cluster is up already.")
+        if layout.ready.read_text() != fingerprint():
+            say("It was started from other sources: `make cluster-down` first, for one from these.")
         return
     check_machine(builds=bool(binaries.missing()))
     binaries.build_all(say)
@@ -73,7 +77,18 @@ def start(layout: Layout, say: Say) -> None:
     images.push_base_images(layout)
     start_program(layout, programs.KUBELET, asking.node_is_ready)
     wait_for(layout, programs.CONTROLLER_MANAGER.part, asking.accounts_are_made)
-    layout.ready.touch()
+    layout.ready.write_text(fingerprint())
+
+
+def fingerprint() -> str:
+    """Of the code that a cluster is started by, and the sources of its programs."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        if not file.name.startswith("test_"):
+            digest.update(file.read_bytes())
+    for name in binaries.PROGRAMS:
+        digest.update(binaries.binary(name).name.encode())
+    return digest.hexdigest()
 
 
 def start_node(layout: Layout) -> None:

@@ -41,14 +41,15 @@ def traces() -> list[str]:
     links = [path.name for path in Path("/sys/class/net").iterdir()]
     found = [f"link {link}" for link in links if link == f"switchyard{number}"]
     found += [f"mount {point}" for point, _ in mounts() if name in str(point)]
-    found += [f"cgroup {path}" for path in Path("/sys/fs/cgroup").glob(f"**/{name}")]
-    for folder in Path("/proc").glob("[0-9]*"):
+    for folder, below, _ in os.walk("/sys/fs/cgroup"):
+        found += [f"cgroup {folder}/{name}"] * (name in below)
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            command = (process / "cmdline").read_bytes().decode(errors="replace")
         except OSError:
             continue
         if f"/srv/{name}/" in command:
-            found.append(f"process {folder.name} {command}")
+            found.append(f"process {process.name} {command}")
     return found + [f"folder {OURS.root}"] * OURS.root.exists()
 
 
