@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Max, Sum
+from django.db.models import Count, F, Max, Q, Sum
 from django.db.models.functions import Length
 
 from dispatch.models import Artifact, Assignment, LogChunk, LogStream, RefusedReport, ResultFile
@@ -20,7 +20,10 @@ from dispatch.results import LARGEST_COUNT, Counts, counts_of
 LARGEST_CHUNK = 256 * 1024
 MOST_STREAMS = 60
 LARGEST_RESULTS = 50 * 1024 * 1024
-MOST_RESULTS = 100
+# Suites of JUnit write a file for each class.
+MOST_RESULTS = 2000
+LARGEST_RESULTS_TOGETHER = 200_000_000
+COUNTED = ("example_count", "failure_count", "pending_count", "errors_outside_count")
 LARGEST_ARTIFACT = 20_000_000
 MOST_ARTIFACTS = 200
 LARGEST_ARTIFACTS = 500_000_000
@@ -154,9 +157,13 @@ def store_results(
     its counts follow. Of a file that is too large only the counts are kept. Raises TooMuch."""
     counts, name = counts_of(data), safe_name(name, "results.json")
     others = ResultFile.objects.filter(assignment_id=assignment.pk).exclude(name=name)
-    if others.count() >= MOST_RESULTS:
+    stored = others.aggregate(files=Count("pk"), size=Sum(Length("data"), default=0))
+    if stored["files"] >= MOST_RESULTS:
         raise TooMuch(f"an Assignment may have {MOST_RESULTS} results files")
     kept = clean_results(redactor, data) if len(data) <= LARGEST_RESULTS else b""
+    if stored["size"] + len(kept) > LARGEST_RESULTS_TOGETHER:
+        together = f"{LARGEST_RESULTS_TOGETHER} bytes together"
+        raise TooMuch(f"the results files of an Assignment may have {together}")
     with transaction.atomic():
         file, _ = ResultFile.objects.update_or_create(
             assignment_id=assignment.pk, name=name, defaults={"data": kept, **vars(counts)}
@@ -172,19 +179,16 @@ def _add_up(assignment_id: UUID) -> None:
 
 
 def result_totals(assignment_id: UUID) -> Counts:
-    """All results files together; not complete without any."""
-    files = list(ResultFile.objects.filter(assignment_id=assignment_id).defer("data"))
-    return Counts(
-        complete=bool(files) and all(file.complete for file in files),
-        example_count=_sum(file.example_count for file in files),
-        failure_count=_sum(file.failure_count for file in files),
-        pending_count=_sum(file.pending_count for file in files),
-        errors_outside_count=_sum(file.errors_outside_count for file in files),
+    """All results files together; not complete without any. Added up by the database: it is done
+    anew for each of up to MOST_RESULTS files."""
+    sums = {name: Sum(name, default=0) for name in COUNTED}
+    found = ResultFile.objects.filter(assignment_id=assignment_id).aggregate(
+        files=Count("pk"), broken=Count("pk", filter=Q(complete=False)), **sums
     )
-
-
-def _sum(counts: Iterator[int]) -> int:
-    return min(sum(counts), LARGEST_COUNT)
+    return Counts(
+        complete=found["files"] > 0 and found["broken"] == 0,
+        **{name: min(found[name], LARGEST_COUNT) for name in COUNTED},
+    )
 
 
 # Artifacts and refused reports ----------------------------------------------------------------

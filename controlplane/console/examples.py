@@ -28,6 +28,8 @@ def failing_examples(files: Iterable[ResultFile]) -> list[FailingExample]:
     """At most MOST_EXAMPLES, in the order of the reports."""
     found: list[FailingExample] = []
     for file in files:
+        if len(found) >= MOST_EXAMPLES:
+            break
         if file.failure_count or file.errors_outside_count or not file.complete:
             found += failures_of(bytes(file.data), file.assignment.number)
     return found[:MOST_EXAMPLES]

@@ -162,7 +162,7 @@ def _holder_url(row: Assignment) -> str:
 
 
 def _reports(task: Task, rows: list[Assignment]) -> dict[str, Any]:
-    files = [file for row in rows for file in row.result_files.order_by("name")]
+    files = [file for row in rows for file in row.result_files.order_by("name").defer("data")]
     return {
         "result_files": files,
         "failing": failing_examples(files),

@@ -95,16 +95,29 @@ def _bytes(stream: LogStream, start: int, end: int) -> bytes:
 def results(request: Request, task_id: UUID) -> dict[str, Any]:
     wanted = queries.ATTEMPT.read_from(request.query_params)
     attempt = find_attempt(request, task_id, wanted.get("attempt"))
-    files = list(attempt.result_files.order_by("name"))
-    found = [example for file in files for example in _examples(bytes(file.data))]
+    files = list(attempt.result_files.order_by("name").defer("data"))
+    found, left_out = _first_examples(attempt)
     return {
         "attempt": attempt.number,
         "summary": {**vars(result_totals(attempt.pk)), "exit_code": attempt.exit_code},
         "files": [{"name": f.name, "complete": f.complete, "at": f.at.isoformat()} for f in files],
-        "examples": found[:MOST_EXAMPLES],
-        "examples_left_out": max(0, len(found) - MOST_EXAMPLES),
+        "examples": found,
+        "examples_left_out": left_out,
         "artifacts": _artifacts(attempt),
     }
+
+
+def _first_examples(attempt: Assignment) -> tuple[list[dict[str, Any]], int]:
+    """And how many more there are. One file after the other: all together may be large."""
+    rows = attempt.result_files.order_by("name").values_list("data", flat=True)
+    found: list[dict[str, Any]] = []
+    left_out = 0
+    for data in rows.iterator(chunk_size=1):
+        examples = list(_examples(bytes(data)))
+        room = MOST_EXAMPLES - len(found)
+        found += examples[:room]
+        left_out += len(examples[room:])
+    return found, left_out
 
 
 def _artifacts(attempt: Assignment) -> list[dict[str, Any]]:

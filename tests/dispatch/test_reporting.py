@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from dispatch import reporting
 from dispatch.models import Artifact, Assignment, LogChunk, LogStream, RefusedReport, ResultFile
 from dispatch.outcomes import Category
 from dispatch.redaction import Redactor
+from dispatch.results import LARGEST_COUNT
 from tests.dispatch.result_files import rspec
 from tests.factories import make_assignment
 
@@ -175,6 +177,44 @@ def test_there_may_only_be_so_many_results_files(monkeypatch: pytest.MonkeyPatch
         reporting.store_results(assignment, name, rspec(), redactor=NOTHING)
     with pytest.raises(reporting.TooMuch, match="2 results files"):
         reporting.store_results(assignment, "c", rspec(), redactor=NOTHING)
+
+
+@pytest.mark.django_db
+def test_results_files_may_only_have_so_many_bytes_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reporting, "LARGEST_RESULTS_TOGETHER", 2 * len(rspec()))
+    assignment = make_assignment()
+    for name in ("a", "b", "a"):
+        reporting.store_results(assignment, name, rspec(), redactor=NOTHING)
+    with pytest.raises(reporting.TooMuch, match="bytes together"):
+        reporting.store_results(assignment, "c", rspec(), redactor=NOTHING)
+    assert ResultFile.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_the_database_adds_up_however_many_files_there_are() -> None:
+    """It is done for each file that comes: reading all of them each time would take minutes."""
+    assignment = make_assignment()
+    ResultFile.objects.bulk_create(
+        ResultFile(assignment=assignment, name=f"{n}.xml", data=b"", complete=True, example_count=2)
+        for n in range(reporting.MOST_RESULTS - 1)
+    )
+    with CaptureQueriesContext(connection) as queries:
+        reporting.store_results(assignment, "last.xml", rspec(), redactor=NOTHING)
+    assert Assignment.by_id(assignment.pk).example_count == 2 * reporting.MOST_RESULTS
+    selects = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
+    reads = [sql for sql in selects if "COUNT(" not in sql and "SUM(" not in sql]
+    assert all("last.xml" in sql for sql in reads)
+
+
+@pytest.mark.django_db
+def test_sums_end_at_what_a_count_can_hold() -> None:
+    assignment = make_assignment()
+    for name in ("a", "b"):
+        data = rspec(example_count=LARGEST_COUNT)
+        reporting.store_results(assignment, name, data, redactor=NOTHING)
+    assert reporting.result_totals(assignment.pk).example_count == LARGEST_COUNT
 
 
 # Artifacts and refused reports ----------------------------------------------------------------

@@ -51,7 +51,8 @@ def test_the_bounds_are_documented() -> None:
     assert f"{reports.LARGEST_HELD_BACK // 1024} KiB" in section("Logs")
     errors = section("Errors")
     assert f"{calls.LARGEST_JSON // 1024**2} MiB" in errors
-    assert f"{reporting.MOST_RESULTS} results files" in errors
+    assert f"{reporting.MOST_RESULTS:,} results files" in errors
+    assert f"{reporting.LARGEST_RESULTS_TOGETHER // 10**6} MB of them together" in errors
     assert f"artifacts of {reporting.LARGEST_ARTIFACT // 10**6} MB" in errors
     assert f"{reporting.MOST_ARTIFACTS} of them" in errors
     assert f"{reporting.LARGEST_ARTIFACTS // 10**6} MB together" in errors
