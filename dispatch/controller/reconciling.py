@@ -16,6 +16,7 @@ from dispatch import backends
 from dispatch.backends import Loop, Sighting, Unavailable
 from dispatch.controller import health
 from dispatch.models import Assignment
+from dispatch.models.assignment import UNREPORTED
 
 BATCH = 500
 # Each pass looks at everything that is held, and placing has to come first.
@@ -108,9 +109,10 @@ def end(
     assignment: Assignment, category: str, sighting: Sighting, *, still: Q | None = None
 ) -> None:
     """Close it, if its row still says so, and keep what was seen before anything of it is taken
-    away."""
+    away. Where its final report is kept, that decides, however the backend's part ended."""
+    unreported = UNREPORTED & (still or Q())
     with transaction.atomic():
-        if assignment.close(category, sighting.detail, still=still) and sighting.seen:
+        if assignment.close(category, sighting.detail, still=unreported) and sighting.seen:
             assignment.note("backend.ended", seen=sighting.seen)
 
 

@@ -13,6 +13,8 @@ from dispatch.models.task import Task, TaskSecret
 from dispatch.outcomes import OUTCOMES, TERMINAL, Category, TaskState
 
 HEARD_RESOLUTION = timedelta(seconds=15)
+# No final report of our own agent is kept: `finish=None` would mean JSON's null.
+UNREPORTED = Q(finish__isnull=True)
 PHASES = ("claimed", "cloned", "built", "services_ready", "tests_started", "reported")
 
 
