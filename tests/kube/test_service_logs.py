@@ -3,7 +3,6 @@ the sandbox's node."""
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -13,21 +12,14 @@ from dispatch.models import Assignment, LogChunk, TaskSecret
 from dispatch.outcomes import Category
 from kube import log_lines, service_logs
 from kube.config import config
-from kube.manifest.job import ASSIGNMENT, INSTALLATION
-from kube.manifest.request import job_name
 from kube.models import ServiceLog
 from kube.service_logs import Follower, read_to_the_end
 from kube.worker import KubernetesWorker
 from tests.factories import make_assignment, make_suite_run
-from tests.sandbox.kubelet_cluster import Cluster, RunningPod, shell, sidecar, start_cluster
-from tests.waiting import wait_until
+from tests.kube.service_pods import WAIT, run, run_job, tell, wait_printed
+from tests.sandbox.kubelet_cluster import Cluster, RunningPod, start_cluster
 
 pytestmark = pytest.mark.django_db
-
-Json = dict[str, Any]
-# It goes on when the test says so.
-WAIT = "while [ ! -e /shared/{0} ]; do sleep 0.05; done"
-SHARED: Json = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
 
 
 @pytest.fixture(scope="module")
@@ -56,57 +48,6 @@ def worker(node: Cluster) -> Iterator[KubernetesWorker]:
 @pytest.fixture
 def assignment() -> Assignment:
     return make_assignment(make_suite_run(backend="kubernetes"))
-
-
-def run(node: Cluster, assignment: Assignment, script: str, name: str = "db") -> RunningPod:
-    """A pod of this Assignment with one service."""
-    labels = {**labels_of(assignment), "job-name": job_name(assignment.task_id, 1)}
-    spec = pod_spec(script, name)
-    return node.run(f"pod-{assignment.pk}", metadata={"labels": labels}, **spec)
-
-
-def labels_of(assignment: Assignment) -> dict[str, str]:
-    return {
-        "app.kubernetes.io/managed-by": "switchyard",
-        INSTALLATION: "default",
-        ASSIGNMENT: str(assignment.pk),
-    }
-
-
-def pod_spec(script: str, name: str = "db") -> Json:
-    return {
-        "initContainers": [sidecar("sleep 600", "agent"), sidecar(script, name, **SHARED)],
-        "containers": [shell("sleep 600", "test", **SHARED)],
-        "volumes": [{"name": "shared", "emptyDir": {}}],
-    }
-
-
-def run_job(node: Cluster, assignment: Assignment, script: str) -> RunningPod:
-    """The same with a Job, to which the Assignment is placed."""
-    name, labels = job_name(assignment.task_id, 1), labels_of(assignment)
-    spec = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 5, **pod_spec(script)}
-    template = {"metadata": {"labels": labels}, "spec": spec}
-    job = {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": name, "labels": labels},
-        "spec": {"backoffLimit": 0, "template": template},
-    }
-    path = f"/apis/batch/v1/namespaces/{node.namespace}/jobs"
-    made = node.api.post(path, job)
-    assignment.place(f"{name}/{made['metadata']['uid']}")
-    pods = f"{node.path}/pods?labelSelector=job-name%3D{name}"
-    wait_until(lambda: node.api.get(pods)["items"])
-    metadata = node.api.get(pods)["items"][0]["metadata"]
-    return RunningPod(cluster=node, name=metadata["name"], uid=metadata["uid"])
-
-
-def tell(pod: RunningPod, word: str) -> None:
-    (pod.folder / "volumes" / "shared" / word).touch()
-
-
-def wait_printed(pod: RunningPod, word: str) -> None:
-    pod.wait(lambda: pod.runs("db") and word in pod.log("db"))
 
 
 def text(assignment: Assignment, name: str = "db") -> str:
@@ -221,11 +162,11 @@ def asked(node: Cluster) -> int:
     return int(found["fired"])
 
 
-def test_of_many_jobs_on_a_node_that_hangs_the_first_waits_for_its_logs(
+def test_of_the_jobs_on_a_node_that_hangs_the_first_alone_waits_for_its_logs(
     node: Cluster, worker: KubernetesWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service_logs, "CALL_SECONDS", 0.5)
-    rows = [make_assignment(make_suite_run(backend="kubernetes")) for _ in range(4)]
+    rows = [make_assignment(make_suite_run(backend="kubernetes")) for _ in range(2)]
     for pod in [run_job(node, row, "echo one; sleep 600") for row in rows]:
         wait_printed(pod, "one")
     worker.observe(rows)
