@@ -89,16 +89,6 @@ def test_an_answer_of_something_in_between_is_none(
     assert plane.has("finish") and seen.count("claim") == 2
 
 
-def test_results_that_are_refused_hold_up_nothing(
-    plane: AgentPlane, make_pod: MakePod, make_repository: MakeRepository
-) -> None:
-    plane.answer = lambda call: (413, {"error": "too large"}) if call.name == "results" else None
-    plane.order = work_order(*make_repository({}), command=WRITE_RESULTS)
-    agent = make_pod().run()
-    assert plane.names()[-1] == "finish"
-    assert "POST /results was answered 413" in agent.output()
-
-
 def peak_memory_mib(container: Container) -> float:
     status = Path(f"/proc/{container.pid}/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
@@ -214,26 +204,6 @@ def test_nothing_that_the_tests_leave_makes_the_agent_send_what_only_it_can_read
     assert plane.has("finish")
     assert "a.json is not sent" in plane.text("system")
     assert TOKEN.encode() not in b"".join(call.body for call in plane.calls)
-
-
-@pytest.mark.parametrize("code", [0, 1])
-@pytest.mark.parametrize(
-    "write",
-    ["ln -s /etc/passwd $R/a.json", "for n in $(seq 1 101); do echo '{}' >$R/$n.json; done"],
-    ids=["no plain file", "too many"],
-)
-def test_results_that_are_left_out_let_nothing_pass(
-    plane: AgentPlane, make_pod: MakePod, make_repository: MakeRepository, write: str, code: int
-) -> None:
-    """They may tell of a failure. An exit code that does is enough."""
-    command = f"R=$SWITCHYARD_OUT_DIR/results; {WRITE_RESULTS} {write}; exit {code}"
-    plane.order = work_order(*make_repository({}), command=command)
-    make_pod().run()
-    assert plane.has("results") and plane.only("finish").json["exit_code"] == code
-    assert plane.has("events agent_error") is (code == 0)
-    if code == 0:
-        detail = plane.only("events agent_error").json["detail"]
-        assert "results files are not sent and may tell of failures" in detail
 
 
 # The agent's container is started again ---------------------------------------------------------

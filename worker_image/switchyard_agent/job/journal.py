@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,6 +20,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = threading.Lock()
         self._facts = self._read()
         self.resumed = bool(self._facts)
 
@@ -51,9 +54,22 @@ class Journal:
     def keep_finish(self, report: Mapping[str, Any]) -> None:
         self._keep("finish", report)
 
+    @property
+    def refused(self) -> dict[str, str]:
+        """The results that the control plane did not take, by name, and what it said."""
+        return dict(self._facts.get("refused", {}))
+
+    def refuse(self, name: str, why: str) -> None:
+        try:
+            self._keep("refused", {**self.refused, name: why})
+        except OSError as error:  # this process knows it all the same
+            print(f"{self._path.name} is out of date: {error}", file=sys.stderr, flush=True)
+
     def _keep(self, name: str, value: Any) -> None:
-        self._facts[name] = value
-        put(self._path, json.dumps(self._facts))
+        """From any thread, but each name from one alone."""
+        with self._lock:
+            self._facts[name] = value
+            put(self._path, json.dumps(self._facts))
 
     def _read(self) -> dict[str, Any]:
         try:

@@ -25,7 +25,7 @@ from ..errors import (
 from ..stopping import LAST_WORDS_SECONDS, Stop, stop_on_signals
 from ..wire import Wire
 from ..work_order import WorkOrder
-from . import api
+from . import api, collecting
 from .course import LeftToOthers, carry_out
 from .files import Control, Out
 from .image import secrets_in
@@ -156,6 +156,8 @@ def end_with_report(job: Job, journal: Journal, stop: Stop) -> None:
     """What is reported once is not decided again."""
     if journal.finish is not None or work(job):
         job.report.deliver_logs()
+        if journal.finish is None:
+            collecting.tell_refused(job)
         job.report.finish(job.exit_code, job.image_digest)
     job.report.leave()
     if stop.reason:

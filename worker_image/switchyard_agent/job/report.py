@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..errors import GaveUp, Refused, Unreachable
-from ..outbox import Outbox
+from ..outbox import SUPERSEDED, Outbox
 from ..pump import Pump
 from ..spool import Spool
 from ..stopping import Stop
@@ -39,7 +40,10 @@ EVENTS = (
     "timed_out",
     "agent_error",
 )
+# Each decides the outcome. A final report that comes without the one that was meant may pass.
+ENDS = frozenset(EVENTS[EVENTS.index("clone_failed") :]) - {"build_ended"}
 GAP = 409
+LONGEST_WHY = 200
 
 
 class JobReport:
@@ -57,6 +61,9 @@ class JobReport:
     ) -> None:
         self._journal, self._wire, self._stop, self._streams = journal, wire, stop, streams
         self._outbox = Outbox(wire, stop, api.fields)
+        self._results: set[str] = set()
+        # Something that decides the outcome did not arrive.
+        self._unsaid = False
         self._pumps = {
             name: Pump(
                 spool,
@@ -74,14 +81,19 @@ class JobReport:
     def event(self, kind: str, detail: str = "") -> None:
         self._phase = kind
         self._journal.reach(kind)
-        self._outbox.put(api.event(EVENTS.index(kind), kind, detail))
+        call = api.event(EVENTS.index(kind), kind, detail)
+        if kind in ENDS:
+            self._outbox.put(call, self._lost_end)
+        else:
+            self._outbox.put(call)
 
     def count(self, name: str, amount: int = 1) -> None:
         self._counts[name] = self._counts.get(name, 0) + amount
 
     def results(self, file: Path, name: str) -> None:
         self.count("results")
-        self._outbox.put(api.results(file, name))
+        self._results.add(name)
+        self._outbox.put(api.results(file, name), partial(self._lost_results, name))
 
     def artifact(self, file: Path, name: str) -> None:
         self.count("artifacts")
@@ -92,13 +104,26 @@ class JobReport:
         for name, pump in self._pumps.items():
             pump.flush() if name == "system" else pump.finish()
 
+    def refused_results(self) -> dict[str, str]:
+        """Those that were not taken, by name, and why; also by an earlier process. Everything put
+        so far is delivered or lost before."""
+        self._outbox.drain()
+        return self._journal.refused
+
+    @property
+    def results_arrived(self) -> bool:
+        return bool(self._results - set(self._journal.refused))
+
     def finish(self, exit_code: int | None, image_digest: str) -> None:
-        """The final report, after all the others; after a restart it is the one made before."""
+        """The final report, after all the others; after a restart it is the one made before. There
+        is none where it could make a pass of what did not arrive before it."""
         report = self._journal.finish
+        if not self._outbox.drain() or self._unsaid:
+            print("No final report: what decides the outcome did not arrive", flush=True)
+            return
         if report is None:
             report = self._final(exit_code, image_digest)
             self._journal.keep_finish(report)
-        self._outbox.drain()
         self._heartbeat.end()
         self._outbox.put(api.finish(report))
         self._outbox.drain()
@@ -118,6 +143,17 @@ class JobReport:
             "phases": self._journal.phases,
             "image_digest": image_digest,
         }
+
+    def _lost_results(self, name: str, why: Refused | GaveUp) -> None:
+        """What was refused for good can be told of. Where time ran out, or the Assignment is not
+        ours any more, there is nothing more to say."""
+        if isinstance(why, Refused) and why.status != SUPERSEDED:
+            self._journal.refuse(name, _told(why))
+        else:
+            self._unsaid = True
+
+    def _lost_end(self, why: Refused | GaveUp) -> None:
+        self._unsaid = True
 
     def _beat(self) -> Call:
         sizes = {f"{name}_log_bytes": spool.size for name, spool in self._streams.items()}
@@ -147,6 +183,14 @@ class JobReport:
         except Unreachable:
             pass
         return 0
+
+
+def _told(refusal: Refused) -> str:
+    """The refusal, with what the control plane says of it."""
+    said = ""
+    with suppress(Unreachable):
+        said = str(api.fields(refusal.body).get("error") or "")
+    return f"{refusal}: {said[:LONGEST_WHY]}" if said else str(refusal)
 
 
 def _offset(body: bytes, otherwise: int) -> int:
