@@ -97,6 +97,8 @@ def _test(
     service = plan.main
     texts = values.container(service.name)
     variables = list(texts.variables(service.environment))
+    usual = settings.classes[request.size].test
+    scale = usual.memory_limit / settings.classes[0].test.memory_limit
     return {
         "name": service.container,
         **_image(service, request),
@@ -111,9 +113,7 @@ def _test(
             folder("ctl", read_only=True),
             folder("out"),
         ],
-        "resources": _resources(
-            plan, service, settings.classes[request.size].test, settings
-        ).as_json(),
+        "resources": _resources(plan, service, usual, settings, scale=scale).as_json(),
         **_security(service),
     }
 
@@ -172,19 +172,23 @@ def _security(service: Service) -> Json:
 
 
 def _resources(
-    plan: Plan, service: Service, usual: Resources, settings: ManifestSettings
+    plan: Plan, service: Service, usual: Resources, settings: ManifestSettings, scale: float = 1.0
 ) -> Resources:
     """What compose says, else the usual. What lies in memory is counted as the container's own, so
-    it comes on top where compose sets no limit."""
+    it comes on top where compose sets no limit. `scale`: how much larger than usual the class is;
+    what ran out of the memory that compose allows would do so again in the same."""
     mounted = {item.volume for item in service.mounts}
     in_memory = sum(memory_of(item, settings) for item in plan.volumes if item.name in mounted)
-    limit = service.memory_bytes or usual.memory_limit + service.shm_bytes + in_memory
+    allowed, wanted = (
+        int((size or 0) * scale) for size in (service.memory_bytes, service.memory_request_bytes)
+    )
+    limit = allowed or usual.memory_limit + service.shm_bytes + in_memory
     cpu_limit = service.cpus or usual.cpu_limit
     return replace(
         usual,
         cpu=min(usual.cpu, cpu_limit),
         cpu_limit=cpu_limit,
-        memory=min(service.memory_request_bytes or usual.memory, limit),
+        memory=min(wanted or usual.memory, limit),
         memory_limit=limit,
     )
 

@@ -42,6 +42,21 @@ def test_memory_is_composes_or_the_usual_with_what_lies_in_it(
 
 
 @pytest.mark.parametrize(
+    ("keys", "size", "memory", "limit"),
+    [
+        ("mem_limit: 2g\nmem_reservation: 1g", 0, "1Gi", "2Gi"),
+        ("mem_limit: 2g\nmem_reservation: 1g", 1, "2Gi", "4Gi"),
+        ("init: true", 1, "4Gi", "8Gi"),
+    ],
+)
+def test_a_larger_class_gives_the_tests_more_than_compose_allows(
+    keys: str, size: int, memory: str, limit: str
+) -> None:
+    resources = container(make_manifests(with_main(keys), size=size), "test")["resources"]
+    assert (resources["requests"]["memory"], resources["limits"]["memory"]) == (memory, limit)
+
+
+@pytest.mark.parametrize(
     ("keys", "request_", "limit"),
     [("init: true", "100m", "2"), ("cpus: 0.05", "50m", "50m"), ("cpus: 3.25", "100m", "3250m")],
 )
