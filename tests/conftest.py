@@ -54,8 +54,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("no_database")
     part = config.getoption("--part")
     others = [item for item in items if not _is_in(item, part)]
-    items[:] = [item for item in items if _is_in(item, part)]
+    items[:] = _slow_files_first([item for item in items if _is_in(item, part)])
     config.hook.pytest_deselected(items=others)
+
+
+def _slow_files_first(items: list[pytest.Item]) -> list[pytest.Item]:
+    """What takes a minute must not begin when everything else has ended."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    return sorted(items, key=lambda item: item.path not in slow)
 
 
 def _is_in(item: pytest.Item, part: str | None) -> bool:

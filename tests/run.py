@@ -23,7 +23,9 @@ ROOT = Path(__file__).resolve().parent.parent
 # Fixtures stop the servers that they started; a pytest which does not come to an end is killed.
 STOP_SECONDS = 60.0
 # A file stays on one worker, so that what it shares (a server, a sample repository) is made once.
-PARALLEL = ["-n", "2", "--dist", "loadfile"]
+# They are taken in the order of conftest.py, the slow ones first.
+PARALLEL = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+SLOWEST = ["--durations=12", "--durations-min=5"]
 # Of pytest: it ran, and no test was selected.
 NOTHING_SELECTED = 5
 
@@ -84,7 +86,7 @@ def run_part(name: str, part: str, database_url: str | None, arguments: Sequence
             environ["DATABASE_URL"] = database_url
         parallel = [] if "--pdb" in arguments else PARALLEL
         chosen = ["-p", "tests.counts", f"--counts-file={counts_file}", f"--part={part}"]
-        code = run_pytest([*chosen, *parallel, *arguments], environ)
+        code = run_pytest([*chosen, *SLOWEST, *parallel, *arguments], environ)
         try:
             counts = Counts.read(counts_file)
         except FileNotFoundError:
