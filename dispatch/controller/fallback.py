@@ -11,7 +11,8 @@ long ago, after which nothing was tried, tells nothing.
 
 Where the Task cannot go (no other backend, not able to run it, fallen back before, three attempts
 made, no budget) the Assignment is left as it is: queued, and tried again whenever the backend has
-rested. A dead API costs nobody an attempt, and is no reason to end a Task.
+rested. A dead API costs nobody an attempt, and is no reason to end a Task. (A start that was heard
+and never answered may have worked: after a Job's time to live that attempt counts as lost.)
 
 This runs while the backend rests and calls no backend. What a start that never answered may have
 made is stopped by reconciliation, once the backend is back.

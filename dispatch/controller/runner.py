@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 
 from dispatch import wake
-from dispatch.backends import Loop
+from dispatch.backends import BackendError, Loop
 from dispatch.models import Lease, LoopBeat
 
 LEASE = "controller"
@@ -90,6 +90,9 @@ class LoopThread(Thread):
         try:
             close_old_connections()
             self.loop.step()
+        except BackendError as problem:  # expected, and shown: no story of our code belongs to it
+            logger.warning("Loop %s: %s", self.loop.name, problem)
+            error = f"{type(problem).__name__}: {problem}"
         except Exception as problem:
             logger.exception("Loop %s failed", self.loop.name)
             error = f"{type(problem).__name__}: {problem}"

@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from dispatch import wake
-from dispatch.backends import Loop
+from dispatch.backends import Loop, Unavailable
 from dispatch.controller import runner
 from dispatch.models import Lease, LoopBeat
 from tests.dispatch.controller.conftest import controller
@@ -53,6 +53,20 @@ def test_a_failing_step_is_shown_and_the_loop_goes_on() -> None:
         wait_until(lambda: LoopBeat.objects.filter(error__contains="the cable fell out").exists())
         counting.error = None
         wait_until(lambda: LoopBeat.objects.filter(name="counting", error="").exists())
+
+
+@pytest.mark.parametrize(
+    ("error", "level"), [(Unavailable("no answer"), "WARNING"), (RuntimeError("a bug"), "ERROR")]
+)
+def test_only_a_bug_is_logged_with_the_story_of_our_code(
+    caplog: pytest.LogCaptureFixture, error: Exception, level: str
+) -> None:
+    counting = Counting()
+    counting.error = error
+    with controller(counting.loop):
+        wait_until(lambda: LoopBeat.objects.filter(error__contains=str(error)).exists())
+    (record,) = [one for one in caplog.records if "Loop counting" in one.message]
+    assert (record.levelname, bool(record.exc_info)) == (level, level == "ERROR")
 
 
 def test_only_the_leader_runs_and_the_other_takes_over(settings: Settings) -> None:
