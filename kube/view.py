@@ -21,6 +21,7 @@ Json = dict[str, Any]
 
 # How long one watch lasts: a loop has to come round in time to show that it lives.
 WATCH_SECONDS = 10.0
+PAGE = 50
 FIRST_REST, LONGEST_REST = 1.0, 30.0
 
 logger = logging.getLogger(__name__)
@@ -79,18 +80,29 @@ class View:
 
     def _list(self) -> int:
         asked = time.monotonic()
-        answer = self._cluster.list(self.kind, labelSelector=self._selector)
-        found = {item["metadata"]["name"]: item for item in answer["items"]}
+        found, version = self._read_pages()
         with self._lock:
             wrong = sum(not _same(self._objects.get(name), item) for name, item in found.items())
             wrong += len(self._objects.keys() - found.keys())
             self._objects = found
-            self._version = answer["metadata"]["resourceVersion"]
+            self._version = version
             self._overtaken = self._watching
             self._listed_at = asked
             if self._heard_at == float("-inf"):
                 self._heard_at = asked
         return wrong
+
+    def _read_pages(self) -> tuple[dict[str, Json], str]:
+        """Everything, as it was in one version. In pages, since a long list holds up both sides:
+        no other thread of ours runs while one is decoded."""
+        found: dict[str, Json] = {}
+        query = {"labelSelector": self._selector, "limit": str(PAGE)}
+        while True:
+            answer = self._cluster.list(self.kind, **query)
+            found |= {item["metadata"]["name"]: item for item in answer["items"]}
+            query["continue"] = str(answer["metadata"].get("continue") or "")
+            if not query["continue"]:
+                return found, answer["metadata"]["resourceVersion"]
 
     def follow(self) -> None:
         """List if need be, then watch until the watch ends. One step of a loop: it raises what

@@ -118,6 +118,20 @@ def test_what_the_watch_kept_to_itself_is_found_by_the_next_list(
         assert found.names() == {"hidden"}
 
 
+def test_a_long_list_is_read_in_pages_and_whole(
+    cluster: SandboxCluster, watched: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view_module, "PAGE", 2)
+    names = {f"item-{number}" for number in range(5)}
+    for name in names:
+        make(cluster, name)
+    found = watched()
+    cluster.faults({"kind": "latency", "path": "configmaps.*limit=2", "seconds": 0})
+    assert found.view.refresh() == 5
+    assert found.names() == names
+    assert cluster.fired() == [3], "two and two and one"
+
+
 def test_a_list_that_is_young_enough_is_not_asked_for_again(
     cluster: SandboxCluster, watched: Callable[..., Watched]
 ) -> None:
