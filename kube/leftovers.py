@@ -10,8 +10,8 @@ claim from us. One that is suspended would stay for ever: when it is older than 
 live its start counts as lost whoever began it (promise 13), nothing of it ever ran, and it goes.
 
 Secrets and ConfigMaps have the Job's UID as their owner, so the cluster removes them with it, also
-those that were made after the Job had gone; we may not list them. The one that stands in the way of
-a new Job is removed by `KubernetesWorker.start`.
+those that were made after the Job had gone; we may not list them. None is in the way of a new Job,
+whose Secrets have names of their own.
 """
 
 import logging
@@ -25,7 +25,8 @@ from django.utils import timezone
 from dispatch import backends
 from dispatch.models import Assignment
 from kube.api import NotThere
-from kube.manifest.job import ASSIGNMENT, selector
+from kube.labels import assignment_of
+from kube.manifest.job import selector
 from kube.models import StrayJob
 from kube.status import parse_time
 from kube.worker import NAME, KubernetesWorker
@@ -55,14 +56,6 @@ def _rows(jobs: Iterable[Json]) -> dict[UUID | None, bool]:
     named = {found for job in jobs if (found := assignment_of(job))}
     rows = Assignment.objects.filter(pk__in=named).values_list("pk", "released_at")
     return {key: released is not None for key, released in rows}
-
-
-def assignment_of(item: Json) -> UUID | None:
-    """Which one a Job or a pod says that it is of."""
-    try:
-        return UUID(item["metadata"]["labels"][ASSIGNMENT])
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def _is_over(job: Json) -> bool:

@@ -18,6 +18,7 @@ from dispatch.outcomes import Category
 from dispatch.redaction import redactor_for
 from kube.api import Cluster, NotThere
 from kube.config import Config
+from kube.labels import job_of
 from kube.manifest.job import ASSIGNMENT
 from kube.manifest.request import job_name
 from kube.pod import Pod
@@ -221,7 +222,7 @@ def _by_job(pods: Iterable[Json]) -> Pods:
     """Pods by the name of their Job."""
     found: dict[str, list[Json]] = defaultdict(list)
     for pod in pods:
-        found[(pod["metadata"].get("labels") or {}).get("job-name", "")].append(pod)
+        found[job_of(pod)].append(pod)
     return found
 
 

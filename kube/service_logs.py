@@ -16,6 +16,7 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from django.db import transaction
+from django.utils import timezone
 
 from dispatch import backends
 from dispatch.backends import BackendError, Unavailable
@@ -23,10 +24,11 @@ from dispatch.models import Assignment
 from dispatch.redaction import are_forgotten, redactor_for
 from dispatch.reporting import TooMuch, append_log
 from kube.api import Cluster
+from kube.labels import assignment_of
 from kube.log_lines import NewLines, whole_second
-from kube.manifest.job import ASSIGNMENT
 from kube.models import ServiceLog
-from kube.names import BACKEND, OURS, SEED
+from kube.names import BACKEND
+from kube.pod import Pod
 
 if TYPE_CHECKING:
     from kube.worker import KubernetesWorker
@@ -151,27 +153,15 @@ def sources(pods: Iterable[Json]) -> list[Source]:
     """The services of these pods that have printed something, as far as their Assignments are
     open."""
     of_pods = {pod["metadata"]["uid"]: pod for pod in pods}
-    labels = {uid: _label(pod, ASSIGNMENT) for uid, pod in of_pods.items()}
+    named = {uid: found for uid, pod in of_pods.items() if (found := assignment_of(pod))}
     rows = Assignment.objects.filter(backend=BACKEND, released_at=None)
-    open_ones = {str(row.pk): row for row in rows.filter(pk__in=_ids(labels.values()))}
+    open_ones = rows.in_bulk(set(named.values()))
     return [
         source
-        for uid, pod in of_pods.items()
-        if labels[uid] in open_ones and _is_pod_of(pod, open_ones[labels[uid]])
-        for source in _of_pod(pod, open_ones[labels[uid]])
+        for uid, name in named.items()
+        if name in open_ones and _is_pod_of(of_pods[uid], open_ones[name])
+        for source in _of_pod(of_pods[uid], open_ones[name])
     ]
-
-
-def _ids(texts: Iterable[str]) -> Iterator[UUID]:
-    for text in texts:
-        try:
-            yield UUID(text)
-        except ValueError:
-            continue
-
-
-def _label(pod: Json, name: str) -> str:
-    return str((pod["metadata"].get("labels") or {}).get(name, ""))
 
 
 def _is_pod_of(pod: Json, assignment: Assignment) -> bool:
@@ -180,22 +170,18 @@ def _is_pod_of(pod: Json, assignment: Assignment) -> bool:
     return assignment.external_id is None or assignment.external_id in names
 
 
-def _of_pod(pod: Json, assignment: Assignment) -> Iterator[Source]:
-    status = pod.get("status") or {}
-    over = status.get("phase") in ("Succeeded", "Failed")
-    for container in status.get("initContainerStatuses") or []:
-        name, state = container["name"], container.get("state") or {}
-        restarts = int(container.get("restartCount") or 0)
-        begun = restarts or "running" in state or "terminated" in state
-        if begun and name not in OURS and not name.startswith(SEED):
+def _of_pod(raw: Json, assignment: Assignment) -> Iterator[Source]:
+    pod = Pod(raw, (), timezone.now())
+    for container in pod.containers:
+        if container.begun and container.is_service:
             yield Source(
                 assignment_id=assignment.pk,
                 task_id=assignment.task_id,
-                pod=pod["metadata"]["name"],
-                pod_uid=pod["metadata"]["uid"],
-                container=name,
-                restarts=restarts,
-                ended=over or "terminated" in state,
+                pod=pod.metadata["name"],
+                pod_uid=pod.metadata["uid"],
+                container=container.name,
+                restarts=container.restarts,
+                ended=pod.over or container.terminated is not None,
             )
 
 

@@ -21,6 +21,7 @@ from dispatch.hearing import Hearing, agents_reach_us
 from dispatch.models import Assignment
 from dispatch.outcomes import Category
 from kube.config import config
+from kube.labels import job_of
 from kube.manifest.request import job_name
 from kube.names import AGENT, BACKEND
 from kube.pod import Pod, parse_time
@@ -91,7 +92,7 @@ def _unclaimed(worker: "KubernetesWorker", before: datetime) -> Iterator[Assignm
     rows = _placed().filter(claimed_at=None, placed_at__lt=before)
     waiting = {job_name(row.task_id, row.number): row for row in rows}
     for raw in worker.pods.all() if waiting else []:
-        row = waiting.get((raw["metadata"].get("labels") or {}).get("job-name", ""))
+        row = waiting.get(job_of(raw))
         agent = Pod(raw, [], timezone.now()).find(AGENT) if row else None
         since = parse_time((agent.running or {}).get("startedAt")) if agent else None
         if row and since and since < before:
