@@ -36,25 +36,25 @@ def _follow_pods() -> None:
 def _sweep_leftovers() -> None:
     from kube import leftovers
 
-    leftovers.sweep()
+    leftovers.sweep(_worker())
 
 
 def _watch_for_silence() -> None:
     from kube import silence
 
-    silence.watch()
+    silence.watch(_worker())
 
 
 def _follow_service_logs() -> None:
     from kube import service_logs
 
-    service_logs.follow()
+    service_logs.follow(_worker())
 
 
 def _note_watches() -> None:
     from kube import metrics
 
-    metrics.note_watches()
+    metrics.note_watches(_worker())
 
 
 def _facts() -> Iterable[tuple[str, str]]:

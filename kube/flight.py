@@ -103,12 +103,14 @@ def in_flight(only: str = "") -> QuerySet[Assignment]:
 
 
 def counts() -> dict[str, int]:
-    """Of the open ones that may have a Job: how many are live, wait, run, are being stopped."""
+    """Of the open ones that may have a Job: how many surely have one, are live, wait, run, are
+    being stopped."""
     live = Q(closed_at=None)
     return (
         Assignment.held(BACKEND)
         .order_by()
         .aggregate(
+            held=Count("id", Q(external_id__isnull=False)),
             live=Count("id", live),
             waiting=Count("id", live & ~Q(pending="")),
             running=Count("id", live & Q(claimed_at__isnull=False)),

@@ -17,18 +17,17 @@ whose Secrets have names of their own.
 import logging
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
 
-from dispatch import backends
 from dispatch.models import Assignment
 from kube.api import NotThere
 from kube.labels import assignment_of
 from kube.manifest.job import selector
 from kube.models import StrayJob
-from kube.status import parse_time
+from kube.pod import parse_time
 from kube.worker import NAME, KubernetesWorker
 
 Json = dict[str, Any]
@@ -36,9 +35,8 @@ Json = dict[str, Any]
 logger = logging.getLogger(__name__)
 
 
-def sweep() -> None:
+def sweep(worker: KubernetesWorker) -> None:
     """The loop's step. Raises Unavailable."""
-    worker = cast(KubernetesWorker, backends.get(NAME))
     jobs = worker.cluster.list("jobs", labelSelector=selector(worker.config.manifest))["items"]
     rows = _rows(jobs)
     strays = [job for job in jobs if assignment_of(job) not in rows]

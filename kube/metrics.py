@@ -3,33 +3,21 @@ web processes that answer have no watch and no credentials."""
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import cast
 
-from django.db.models import Count, Q
 from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from dispatch import backends
-from dispatch.models import Assignment
+from kube import flight
 from kube.config import config
 from kube.models import StrayJob, Watched
-from kube.worker import NAME, KubernetesWorker
+from kube.worker import KubernetesWorker
 
 
-def note_watches() -> None:
+def note_watches(worker: KubernetesWorker) -> None:
     """A loop's step: write down when each watch was last heard."""
-    worker = cast(KubernetesWorker, backends.get(NAME))
     for view in (worker.jobs, worker.pods):
         if view.silent_for < float("inf"):
             Watched.note(view.kind, timezone.now() - timedelta(seconds=view.silent_for))
-
-
-def counts() -> dict[str, int]:
-    """Of the open Assignments: those with a Job, and of these the live ones that wait."""
-    placed = Q(external_id__isnull=False)
-    waiting = placed & Q(closed_at=None) & ~Q(pending="")
-    rows = Assignment.objects.filter(backend=NAME, released_at=None)
-    return rows.aggregate(held=Count("id", placed), waiting=Count("id", waiting))
 
 
 def collect() -> Iterator[Metric]:
@@ -41,7 +29,7 @@ def collect() -> Iterator[Metric]:
     for kind, seconds in ages().items():
         age.add_metric([kind], seconds)
     yield age
-    found = counts()
+    found = flight.counts()
     for name, text, value in (
         ("jobs_held", "Assignments that have a Job.", found["held"]),
         ("jobs_waiting", "Those of them that wait for something.", found["waiting"]),

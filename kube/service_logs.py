@@ -11,14 +11,13 @@ import logging
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from django.db import transaction
 from django.utils import timezone
 
-from dispatch import backends
 from dispatch.backends import BackendError, Unavailable
 from dispatch.models import Assignment
 from dispatch.redaction import are_forgotten, redactor_for
@@ -63,9 +62,9 @@ class Source:
         return f"service-{self.container}"
 
 
-def follow() -> None:
+def follow(worker: "KubernetesWorker") -> None:
     """The loop's step."""
-    _follower.step(cast("KubernetesWorker", backends.get(BACKEND)))
+    _follower.step(worker)
 
 
 class Follower:

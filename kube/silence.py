@@ -9,12 +9,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from dispatch import backends
 from dispatch.backends import Sighting
 from dispatch.controller.reconciling import end
 from dispatch.hearing import Hearing, agents_reach_us
@@ -113,6 +112,6 @@ def _give_up(worker: "KubernetesWorker", silent: Silent) -> None:
 _watch = Watch()
 
 
-def watch() -> None:
+def watch(worker: "KubernetesWorker") -> None:
     """The loop's step."""
-    _watch.step(cast("KubernetesWorker", backends.get(BACKEND)))
+    _watch.step(worker)

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from dispatch import backends
 from dispatch.models import Assignment
 from kube.worker import KubernetesWorker
 from tests.factories import make_assignment, make_suite_run
@@ -25,12 +24,6 @@ def cluster() -> Iterator[SandboxCluster]:
 @pytest.fixture
 def worker(cluster: SandboxCluster) -> KubernetesWorker:
     return KubernetesWorker(cluster.config(relist=0.0))
-
-
-@pytest.fixture
-def only_backend(worker: KubernetesWorker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one of this process, as loops find it."""
-    monkeypatch.setattr(backends, "get", {"kubernetes": worker}.__getitem__)
 
 
 def queued(**facts: Any) -> Assignment:

@@ -15,7 +15,7 @@ from kube.worker import KubernetesWorker
 from tests.kube.cluster import SandboxCluster
 from tests.kube.conftest import queued, started
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("only_backend")]
+pytestmark = pytest.mark.django_db
 
 Json = dict[str, Any]
 
@@ -32,7 +32,7 @@ def test_a_job_whose_assignment_is_released_is_removed(
     cluster: SandboxCluster, worker: KubernetesWorker
 ) -> None:
     released(worker)
-    leftovers.sweep()
+    leftovers.sweep(worker)
     assert cluster.list("jobs") == []
 
 
@@ -43,7 +43,7 @@ def test_one_that_is_live_or_still_to_be_stopped_is_left_to_the_reconciling(
     assignment = started(worker)
     if closed:
         assignment.close(Category.CANCELLED)
-    leftovers.sweep()
+    leftovers.sweep(worker)
     assert len(cluster.list("jobs")) == 1
 
 
@@ -54,7 +54,7 @@ def test_a_job_of_another_installation_is_not_touched(
     (job,) = cluster.list("jobs")
     labels = {"metadata": {"labels": {INSTALLATION: "another"}}}
     cluster.change("jobs", job["metadata"]["name"], labels)
-    leftovers.sweep()
+    leftovers.sweep(worker)
     assert len(cluster.list("jobs")) == 1
     assert not StrayJob.objects.exists()
 
@@ -67,7 +67,7 @@ def test_a_list_alone_is_not_acted_on(
     (job,) = cluster.list("jobs")
     old = {**job, "metadata": {**job["metadata"], "uid": "the one before"}}
     monkeypatch.setattr(worker.cluster, "list", lambda *_, **__: {"items": [old]})
-    leftovers.sweep()
+    leftovers.sweep(worker)
     assert len(cluster.list("jobs")) == 1
 
 
@@ -83,7 +83,7 @@ def test_what_changes_between_the_look_and_the_delete_stays(
         return found
 
     monkeypatch.setattr(worker.cluster, "get", then_somebody_else)
-    leftovers.sweep()
+    leftovers.sweep(worker)
     assert len(cluster.list("jobs")) == 1
 
 
@@ -97,14 +97,14 @@ def test_a_job_that_no_row_knows_is_shown_and_left_alone(
     cluster: SandboxCluster, worker: KubernetesWorker
 ) -> None:
     forgotten(worker)
-    leftovers.sweep()
+    leftovers.sweep(worker)
     (job,) = cluster.list("jobs")
     (stray,) = StrayJob.objects.all()
     assert (stray.uid, stray.name) == (job["metadata"]["uid"], job["metadata"]["name"])
-    leftovers.sweep()
+    leftovers.sweep(worker)
     assert StrayJob.objects.get().first_seen_at == stray.first_seen_at
     cluster.clear()
-    leftovers.sweep()
+    leftovers.sweep(worker)
     assert not StrayJob.objects.exists()
 
 
@@ -122,7 +122,7 @@ def test_one_that_was_never_released_goes_when_its_start_counts_as_lost(
         worker.start(assignment)
     Assignment.objects.filter(pk=assignment.pk).delete()
     live_for(worker, life)
-    leftovers.sweep()
+    leftovers.sweep(worker)
     assert len(cluster.list("jobs")) == left
 
 
@@ -131,7 +131,7 @@ def test_one_that_runs_is_never_removed_for_its_age(
 ) -> None:
     forgotten(worker)
     live_for(worker, 0)
-    leftovers.sweep()
+    leftovers.sweep(worker)
     assert len(cluster.list("jobs")) == 1
 
 

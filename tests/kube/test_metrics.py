@@ -39,15 +39,15 @@ def test_a_watch_that_says_nothing_grows_old() -> None:
 
 
 def test_a_controller_notes_when_it_last_heard_of_each_kind(
-    worker: KubernetesWorker, only_backend: None
+    worker: KubernetesWorker,
 ) -> None:
-    metrics.note_watches()
+    metrics.note_watches(worker)
     assert not Watched.objects.exists(), "nothing was listed yet"
     worker.observe([])
-    metrics.note_watches()
+    metrics.note_watches(worker)
     assert set(metrics.ages()) == {"jobs", "pods"}
     worker.jobs._heard_at -= 100
-    metrics.note_watches()
+    metrics.note_watches(worker)
     assert metrics.ages()["jobs"] >= 100 > metrics.ages()["pods"]
 
 
