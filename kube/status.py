@@ -20,8 +20,6 @@ from kube.starting_up import container_waits, service_fails
 Json = dict[str, Any]
 Look = Callable[[Pod, Grace], Reading | None]
 
-__all__ = ["RUNS", "Grace", "Known", "Reading", "had_pod", "parse_time", "read"]
-
 DISRUPTIONS = {
     "PreemptionByScheduler": Category.PREEMPTED,
     "EvictionByEvictionAPI": Category.EVICTED,
@@ -54,7 +52,7 @@ def read(
 ) -> Reading:
     """The reading of one Job with its pods and the events about them, as the API shows them. An end
     that is read without events may look different with them: they tell when a wait began."""
-    if _condition(job, "FailureTarget", "Failed", reason="DeadlineExceeded"):
+    if condition_of(job, "FailureTarget", "Failed", reason="DeadlineExceeded"):
         return Reading(ended=Category.DEADLINE, detail="The Job's deadline is over.")
     seen = [Pod(pod, events, now) for pod in pods]
     for pod in seen:
@@ -170,7 +168,7 @@ def _read_job(
     grace: Grace,
     known: Known,
 ) -> Reading:
-    failed = _condition(job, "FailureTarget", "Failed")
+    failed = condition_of(job, "FailureTarget", "Failed")
     if failed:
         since = parse_time(failed.get("lastTransitionTime"))
         said = str(failed.get("message") or "")
@@ -179,7 +177,7 @@ def _read_job(
         if speaking:
             return _after_last_words(speaking[0], since, Category.UNKNOWN, detail, grace)
         return Reading(ended=Category.UNKNOWN, detail=detail.strip())
-    complete = _condition(job, "Complete")
+    complete = condition_of(job, "Complete")
     if complete:
         since = parse_time(complete.get("lastTransitionTime")) or now
         late = now - since > timedelta(seconds=grace.reported)
@@ -218,7 +216,8 @@ def had_pod(job: Json) -> bool:
     return counted or bool(status.get("terminating")) or any(uncounted.values())
 
 
-def _condition(job: Json, *kinds: str, reason: str = "") -> Json | None:
+def condition_of(job: Json, *kinds: str, reason: str = "") -> Json | None:
+    """The first of these kinds that a Job is in, if that has this reason."""
     found: Json
     for found in (job.get("status") or {}).get("conditions") or []:
         if found.get("type") in kinds and found.get("status") == "True":

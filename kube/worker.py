@@ -39,6 +39,7 @@ from kube.manifest.request import job_name
 from kube.names import BACKEND
 from kube.observing import Observing, is_job_of
 from kube.requesting import manifests_of, with_rows
+from kube.status import condition_of
 from kube.view import View
 
 Json = dict[str, Any]
@@ -220,10 +221,8 @@ class KubernetesWorker:
 
 def _ends_by_itself(assignment: Assignment, job: Json) -> bool:
     """Whether to wait: its agent has reported, and its pod is given its own grace and a little."""
-    conditions = job.get("status", {}).get("conditions") or []
-    over = any(one["type"] in OVER and one["status"] == "True" for one in conditions)
     finished = assignment.finished_at is not None and assignment.category != Category.CANCELLED
-    if over or not finished or assignment.closed_at is None:
+    if condition_of(job, *OVER) or not finished or assignment.closed_at is None:
         return False
     grace = job["spec"]["template"]["spec"].get("terminationGracePeriodSeconds") or 0
     limit = timedelta(seconds=grace + SECONDS_TO_LEAVE)

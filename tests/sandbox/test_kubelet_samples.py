@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kube import status
+from kube.reading import Grace, Reading
+from kube.status import read
 from sandbox.samples import RECIPES, Sample, create_samples
 from tests.sandbox.kubelet_cluster import Cluster, RunningPod
 from tests.sandbox.whole_pods import only_job, start_sample
@@ -18,7 +19,7 @@ REPORTED = [
     for name, recipe in RECIPES.items()
     if "kubernetes" in recipe.backends and recipe.category != "service_failed"
 ]
-IMPATIENT = status.Grace(pull=1, no_pod=1, unschedulable=1, config=1, reported=1)
+IMPATIENT = Grace(pull=1, no_pod=1, unschedulable=1, config=1, reported=1)
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +80,8 @@ def test_a_service_that_keeps_crashing_is_named_and_no_test_runs(
 ) -> None:
     pod = start(cluster, plane, samples["unserved"])
 
-    def reading() -> status.Reading:
-        return status.read(only_job(cluster), [pod.get()], [], datetime.now(UTC), IMPATIENT)
+    def reading() -> Reading:
+        return read(only_job(cluster), [pod.get()], [], datetime.now(UTC), IMPATIENT)
 
     pod.wait(lambda: reading().ended)
     assert reading().ended == samples["unserved"].category
