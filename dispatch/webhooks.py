@@ -6,7 +6,6 @@ rows become due again by themselves when whoever holds them dies.
 """
 
 import json
-import random
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -21,6 +20,7 @@ from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 from dispatch import encryption, wake
+from dispatch.backoff import pause_after
 from dispatch.models import ApiClient, Lease, Webhook
 from dispatch.outbound import Reply, post
 
@@ -140,5 +140,5 @@ def _consequence(reply: Reply, number: int) -> dict[str, datetime | None]:
 
 def _pause(number: int) -> float:
     """Seconds after the attempt of this number: doubling, jittered, an hour at most."""
-    doubled: float = settings.WEBHOOK_FIRST_RETRY_SECONDS * 2 ** min(number - 1, 30)
-    return min(doubled, LONGEST_RETRY_SECONDS) * random.uniform(0.75, 1.0)
+    first = settings.WEBHOOK_FIRST_RETRY_SECONDS
+    return pause_after(number, first=first, longest=LONGEST_RETRY_SECONDS, least=0.75)

@@ -7,7 +7,6 @@ without a live read of it.
 
 import logging
 import math
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from contextlib import closing
 from typing import Any
 
 from dispatch.backends import BackendError, Unavailable
+from dispatch.backoff import pause_after
 from kube.api import Cluster, Expired
 
 Json = dict[str, Any]
@@ -119,9 +119,9 @@ class View:
 
     def _rest(self, error: BackendError) -> None:
         asked = error.retry_after if isinstance(error, Unavailable) else None
-        doubled: float = min(FIRST_REST * 2**self._failures, LONGEST_REST)
-        self._rest_until = time.monotonic() + max(asked or 0.0, doubled * random.uniform(0.5, 1.0))
         self._failures += 1
+        rest = pause_after(self._failures, first=FIRST_REST, longest=LONGEST_REST)
+        self._rest_until = time.monotonic() + max(asked or 0.0, rest)
 
     def _list_and_watch(self) -> None:
         if not self._version:

@@ -5,7 +5,6 @@ No lock is held over a call or a write: whoever hangs holds up nobody.
 """
 
 import logging
-import random
 import time
 from datetime import timedelta
 from threading import Lock
@@ -14,6 +13,7 @@ from typing import Any
 from django.utils import timezone
 
 from dispatch.backends import Unavailable
+from dispatch.backoff import pause_after
 from dispatch.models import BackendStatus
 
 FIRST_PAUSE = 1.0
@@ -76,17 +76,14 @@ class Health:
                 return
             self._failures += 1
             self._known_good = False
-            pause = self._pause(error)
+            pause = pause_after(self._failures, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
+            pause = max(error.retry_after or 0.0, pause)
             self._rest_until = time.monotonic() + pause
         logger.warning("Backend %s is unavailable: %s", self.backend, error)
         retry_at = timezone.now() + timedelta(seconds=pause)
         self._write(retry_at=retry_at, failures=self._failures, message=str(error))
         rows = BackendStatus.objects.filter(name=self.backend, unavailable_since=None)
         rows.update(unavailable_since=timezone.now())
-
-    def _pause(self, error: Unavailable) -> float:
-        doubled: float = min(FIRST_PAUSE * 2 ** (self._failures - 1), LONGEST_PAUSE)
-        return max(error.retry_after or 0.0, doubled * random.uniform(0.5, 1.0))
 
     def _write(self, **facts: Any) -> None:
         facts["checked_at"] = timezone.now()
