@@ -31,18 +31,23 @@ CAPABILITIES = (
 EXECUTOR, SHELL_TOOLS = "/kaniko/executor", "/busybox"
 BUILDER_PATH = f"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/kaniko:{SHELL_TOOLS}"
 # Runs its arguments. They may replace every program of this container, so it uses builtins and the
-# builder's own applets alone. As process 1 it has to hand on TERM itself.
+# builder's own applets alone. As process 1 it has to hand on TERM itself; no build begins after one
+# that came before there was anybody to hand it on to.
 BUILD_SCRIPT = """\
-log="$SWITCHYARD_STEPS_DIR/build.log" rc="$SWITCHYARD_STEPS_DIR/build.rc"
-"$@" >"$log" 2>&1 &
-child=$!
-trap 'kill -TERM "$child"' TERM INT
-wait "$child"
-code=$?
-while kill -0 "$child" 2>/dev/null; do
+log="$SWITCHYARD_STEPS_DIR/build.log" rc="$SWITCHYARD_STEPS_DIR/build.rc" asked= child= code=143
+trap 'asked=1; [ -z "$child" ] || kill -TERM "$child"' TERM INT
+: >"$log"
+if [ -z "$asked" ]; then
+  "$@" >"$log" 2>&1 &
+  child=$!
+  [ -z "$asked" ] || kill -TERM "$child"
   wait "$child"
   code=$?
-done
+  while kill -0 "$child" 2>/dev/null; do
+    wait "$child"
+    code=$?
+  done
+fi
 "$SWITCHYARD_BUSYBOX/tail" -c 3500 "$log" >"$SWITCHYARD_TERMINATION_LOG"
 echo "$code" >"$rc.part"
 "$SWITCHYARD_BUSYBOX/mv" "$rc.part" "$rc"

@@ -86,14 +86,16 @@ def applets(tmp_path: Path) -> Path:
     return folder
 
 
-def start(steps: Path, applets: Path, *words: str) -> "subprocess.Popen[bytes]":
+def start(
+    steps: Path, applets: Path, *words: str, script: str = BUILD_SCRIPT
+) -> "subprocess.Popen[bytes]":
     env = {
         "PATH": os.defpath,
         "SWITCHYARD_STEPS_DIR": str(steps),
         "SWITCHYARD_BUSYBOX": str(applets),
         "SWITCHYARD_TERMINATION_LOG": str(steps / "termination-log"),
     }
-    return subprocess.Popen(["/bin/sh", "-c", BUILD_SCRIPT, "kaniko", *words], env=env)
+    return subprocess.Popen(["/bin/sh", "-c", script, "kaniko", *words], env=env)
 
 
 @pytest.mark.parametrize("code", [0, 1, 42])
@@ -124,6 +126,32 @@ def test_it_hands_on_the_signal_to_end(tmp_path: Path, applets: Path) -> None:
     finally:
         process.kill()
     assert "asked" in (tmp_path / "build.log").read_text()
+    assert (tmp_path / "build.rc").read_text() == "7\n"
+
+
+@pytest.mark.parametrize("signal_name", ["TERM", "INT"])
+def test_no_build_begins_after_the_signal_to_end(
+    tmp_path: Path, applets: Path, signal_name: str
+) -> None:
+    before, opening, after = BUILD_SCRIPT.partition(": >")
+    early = f"{before}kill -{signal_name} $$\n{opening}{after}"
+    process = start(tmp_path, applets, "/usr/bin/touch", str(tmp_path / "begun"), script=early)
+    assert process.wait(SECONDS) == 143
+    assert not (tmp_path / "begun").exists()
+    assert (tmp_path / "build.rc").read_text() == "143\n"
+
+
+def test_a_signal_that_comes_as_the_build_begins_reaches_it(tmp_path: Path, applets: Path) -> None:
+    """When it is there already, and the script does not know its number yet."""
+    script = "trap 'exit 7' TERM; : >trapped; while :; do sleep 0.05; done"
+    before, naming, after = BUILD_SCRIPT.partition("  child=$!")
+    wait = f"while [ ! -e {tmp_path}/trapped ]; do sleep 0.05; done; kill -TERM $$\n"
+    words = ("/bin/sh", "-c", script.replace(">trapped", f">{tmp_path}/trapped"))
+    process = start(tmp_path, applets, *words, script=f"{before}{wait}{naming}{after}")
+    try:
+        assert process.wait(SECONDS) == 7
+    finally:
+        process.kill()
     assert (tmp_path / "build.rc").read_text() == "7\n"
 
 
