@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import quote, urlencode
@@ -136,12 +136,6 @@ class Cluster:
         except Conflict:
             return False
         return True
-
-    def delete_by_name(self, kind: str, name: str) -> None:
-        """Whatever has this name; gone is success."""
-        options = {"propagationPolicy": "Background"}
-        with suppress(NotThere):
-            self._call("DELETE", self._path(kind, name), None, options)
 
     @contextmanager
     def log(

@@ -11,8 +11,8 @@ NEEDED = (
     ("batch", "jobs", ("get", "create", "list", "watch", "patch", "delete")),
     ("", "pods", ("get", "list", "watch")),
     ("", "pods/log", ("get",)),
-    ("", "secrets", ("create", "delete")),
-    ("", "configmaps", ("create", "delete")),
+    ("", "secrets", ("create",)),
+    ("", "configmaps", ("create",)),
     ("", "events", ("list",)),
 )
 OLDEST = (1, 33)

@@ -22,11 +22,11 @@ def with_rows(assignment_id: UUID) -> Assignment:
     return rows.get(pk=assignment_id)
 
 
-def manifests_of(assignment: Assignment, config: Config) -> Manifests:
-    """The same for the same Assignment, whenever it is asked. Raises Rejected."""
+def manifests_of(assignment: Assignment, config: Config, suffix: str = "") -> Manifests:
+    """The same for the same Assignment and suffix, whenever it is asked. Raises Rejected."""
     found = _plan(assignment)
     try:
-        return manifests(found, request_of(assignment, config), config.manifest)
+        return manifests(found, request_of(assignment, config, suffix), config.manifest)
     except TaskRefused as refusal:
         raise Rejected(str(refusal)) from None
 
@@ -41,7 +41,7 @@ def _plan(assignment: Assignment) -> Plan:
     return found
 
 
-def request_of(assignment: Assignment, config: Config) -> JobRequest:
+def request_of(assignment: Assignment, config: Config, suffix: str = "") -> JobRequest:
     task, suite_run = assignment.task, assignment.task.suite_run
     repository = f"{config.registry}/{repository_path(suite_run)}"
     return JobRequest(
@@ -56,6 +56,7 @@ def request_of(assignment: Assignment, config: Config) -> JobRequest:
         image=f"{repository}:{task.pk}-a{assignment.number}",
         cache_repository=f"{repository}/cache" if config.cache else "",
         size=min(assignment.size_class, len(config.manifest.classes) - 1),
+        suffix=suffix,
         labels=task.labels,
         token=tokens.derive("assignment", assignment.pk),
         variables=_variables(assignment),

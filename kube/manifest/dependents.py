@@ -23,7 +23,7 @@ OPAQUE, DOCKER = "Opaque", "kubernetes.io/dockerconfigjson"
 
 def secrets(request: JobRequest, values: Mapping[str, str], metadata: Json) -> list[Json]:
     """`values` are the texts that containers refer to. `metadata` is that of the Job's own."""
-    found = [_secret(request.name, OPAQUE, _own_secret(request, values), metadata)]
+    found = [_secret(request.dependents, OPAQUE, _own_secret(request, values), metadata)]
     if request.variables:
         found.append(_secret(request.variables_secret, OPAQUE, request.variables, metadata))
     if request.pull_login:
@@ -54,7 +54,7 @@ def config_map(plan: Plan, request: JobRequest, metadata: Json) -> Json:
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {**metadata, "name": request.name},
+        "metadata": {**metadata, "name": request.dependents},
         "immutable": True,
         "data": {
             "hosts": hosts_file(plan.hosts),

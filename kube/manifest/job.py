@@ -15,8 +15,8 @@ from kube.names import HOSTNAME
 from kube.planner.plan import Plan
 
 MANAGER = "switchyard"
-INSTALLATION, TASK, ASSIGNMENT, ATTEMPT = (
-    f"{MANAGER}/{name}" for name in ("installation", "task", "assignment", "attempt")
+INSTALLATION, TASK, ASSIGNMENT, ATTEMPT, SUFFIX = (
+    f"{MANAGER}/{name}" for name in ("installation", "task", "assignment", "attempt", "suffix")
 )
 
 
@@ -46,7 +46,7 @@ def manifests(plan: Plan, request: JobRequest, settings: ManifestSettings) -> Ma
     """Raises TaskRefused where the Task's variables do not go with the plan. The same arguments
     always make the same manifests."""
     check_uses(plan, request.variables)
-    values = SecretValues(variables=request.variables, secret=request.name)
+    values = SecretValues(variables=request.variables, secret=request.dependents)
     times = times_of(plan, request, settings)
     pod = _pod(plan, request, settings, times, values)
     owned = {"namespace": settings.namespace, "labels": _labels(request, settings)}
@@ -62,6 +62,11 @@ def selector(settings: ManifestSettings) -> str:
     return f"app.kubernetes.io/managed-by={MANAGER},{INSTALLATION}={settings.installation}"
 
 
+def suffix_of(job: Json) -> str:
+    """What tells the names of all that belongs to this Job from those of any other."""
+    return str(job["metadata"]["labels"].get(SUFFIX, ""))
+
+
 def _labels(request: JobRequest, settings: ManifestSettings) -> dict[str, str]:
     return {
         "app.kubernetes.io/managed-by": MANAGER,
@@ -69,6 +74,7 @@ def _labels(request: JobRequest, settings: ManifestSettings) -> dict[str, str]:
         TASK: str(request.task_id),
         ASSIGNMENT: str(request.assignment_id),
         ATTEMPT: str(request.attempt),
+        **({SUFFIX: request.suffix} if request.suffix else {}),
     }
 
 

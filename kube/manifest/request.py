@@ -25,6 +25,8 @@ class JobRequest:
     ("" for nowhere), `size` an index into the settings' resource classes. `variables` are the
     Task's own, secrets all of them. `builds` is False where the image is there already.
 
+    `suffix` tells what belongs to this Job from what belonged to another one of its name.
+
     A login is for the registry of `image`: to push and pull for the builder, to pull for agent and
     kubelet; None where the registry asks nobody.
     """
@@ -41,6 +43,7 @@ class JobRequest:
     cache_repository: str = ""
     builds: bool = True
     size: int = 0
+    suffix: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     token: str = field(repr=False)
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -49,16 +52,20 @@ class JobRequest:
 
     @property
     def name(self) -> str:
-        """Of the Job, and the beginning of all that belongs to it."""
         return job_name(self.task_id, self.attempt)
 
     @property
+    def dependents(self) -> str:
+        """The name, or the beginning of it, of all that belongs to the Job."""
+        return f"{self.name}-{self.suffix}" if self.suffix else self.name
+
+    @property
     def variables_secret(self) -> str:
-        return f"{self.name}-env"
+        return f"{self.dependents}-env"
 
     @property
     def pull_secret(self) -> str:
-        return f"{self.name}-pull"
+        return f"{self.dependents}-pull"
 
     @property
     def registry(self) -> str:

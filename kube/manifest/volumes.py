@@ -73,12 +73,20 @@ def _empty(name: str, size: int, *, medium: str = "") -> Json:
 
 
 def _secret(name: str, request: JobRequest, **paths: str) -> Json:
-    content: Json = {"secretName": request.name, "items": _items(paths), "defaultMode": READABLE}
+    content: Json = {
+        "secretName": request.dependents,
+        "items": _items(paths),
+        "defaultMode": READABLE,
+    }
     return {"name": name, "secret": content}
 
 
 def _config(name: str, request: JobRequest, key: str) -> Json:
-    content: Json = {"name": request.name, "items": _items({key: key}), "defaultMode": READABLE}
+    content: Json = {
+        "name": request.dependents,
+        "items": _items({key: key}),
+        "defaultMode": READABLE,
+    }
     return {"name": name, "configMap": content}
 
 

@@ -16,8 +16,8 @@ _IN_A_NAMESPACE = {
     ("batch", "jobs"): _READ | {"create", "patch", "delete"},
     ("", "pods"): _READ,
     ("", "pods/log"): frozenset({"get"}),
-    ("", "secrets"): frozenset({"create", "delete"}),
-    ("", "configmaps"): frozenset({"create", "delete"}),
+    ("", "secrets"): frozenset({"create"}),
+    ("", "configmaps"): frozenset({"create"}),
     ("", "events"): frozenset({"list"}),
     ("", "resourcequotas"): frozenset({"list"}),
 }

@@ -8,6 +8,7 @@ import pytest
 from dispatch.backends import NoCapacity, Rejected, Unavailable
 from dispatch.models import Assignment
 from dispatch.outcomes import Category
+from kube.manifest.job import suffix_of
 from kube.manifest.request import job_name
 from kube.requesting import manifests_of, with_rows
 from kube.worker import KubernetesWorker
@@ -27,7 +28,7 @@ def check_whole(cluster: SandboxCluster, assignment: Assignment) -> None:
     """One Job, released, and everything that its pod needs is there and belongs to it."""
     (job,) = cluster.list("jobs")
     assert job["spec"]["suspend"] is False
-    wanted = manifests_of(with_rows(assignment.pk), cluster.config())
+    wanted = manifests_of(with_rows(assignment.pk), cluster.config(), suffix_of(job))
     for body in wanted.dependents(job["metadata"]["uid"]):
         kind = "secrets" if body["kind"] == "Secret" else "configmaps"
         (owner,) = cluster.get(kind, body["metadata"]["name"])["metadata"]["ownerReferences"]
@@ -62,40 +63,46 @@ def test_a_call_that_fails_at_any_point_is_repaired_by_the_next_start(
     check_whole(cluster, assignment)
 
 
-def left_behind(assignment: Assignment, worker: KubernetesWorker) -> Json:
-    """The Secret of a Job of this name whose owner nobody knows any more."""
-    wanted = manifests_of(with_rows(assignment.pk), worker.config)
-    return wanted.secrets[0]
+def cut_short(worker: KubernetesWorker, assignment: Assignment) -> None:
+    """The starter dies with the Job and its Secrets made, before it released it."""
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(worker, "_release", _crash)
+        worker.start(assignment)
 
 
-def test_what_an_older_job_has_left_behind_is_not_used(
+def _crash(*arguments: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_start_that_was_cut_short_before_the_release_is_gone_on_with(
     cluster: SandboxCluster, worker: KubernetesWorker
 ) -> None:
     assignment = queued()
-    cluster.make("secrets", left_behind(assignment, worker))
-    worker.start(assignment)
-    check_whole(cluster, assignment)
-
-
-def test_a_start_that_was_cut_short_before_the_release_is_made_anew(
-    cluster: SandboxCluster, worker: KubernetesWorker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assignment = queued()
-
-    def crash(*arguments: Any) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(worker, "_release", crash)
-        worker.start(assignment)
+    cut_short(worker, assignment)
     (before,) = cluster.list("jobs")
     worker.start(assignment)
     check_whole(cluster, assignment)
     (after,) = cluster.list("jobs")
-    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
 
 
-def test_a_starter_that_paused_takes_nothing_away_from_the_one_that_went_on(
+def test_what_an_older_job_of_its_name_has_left_behind_is_not_used(
+    cluster: SandboxCluster, worker: KubernetesWorker
+) -> None:
+    assignment = queued()
+    cut_short(worker, assignment)
+    (before,) = cluster.list("jobs")
+    (secret,) = manifests_of(with_rows(assignment.pk), worker.config, suffix_of(before)).secrets
+    name = secret["metadata"]["name"]
+    cluster.change("secrets", name, {"metadata": {"finalizers": ["example.com/hold"]}})
+    cluster.delete("jobs", name_of(assignment))
+    worker.start(assignment)
+    check_whole(cluster, assignment)
+    assert cluster.get("secrets", name), "it was still there"
+    cluster.change("secrets", name, {"metadata": {"finalizers": None}})
+
+
+def test_a_starter_that_paused_ends_as_the_one_that_went_on(
     cluster: SandboxCluster, worker: KubernetesWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assignment, other = queued(), KubernetesWorker(cluster.config())
@@ -108,10 +115,28 @@ def test_a_starter_that_paused_takes_nothing_away_from_the_one_that_went_on(
         make(*arguments)
 
     monkeypatch.setattr(worker, "_make_dependents", after_a_pause)
+    assert [worker.start(assignment)] == placements
+    check_whole(cluster, assignment)
+
+
+@pytest.mark.parametrize("pause", ["_make_dependents", "_release"])
+def test_a_starter_that_paused_takes_nothing_from_the_job_that_was_made_after_its_own(
+    cluster: SandboxCluster, worker: KubernetesWorker, monkeypatch: pytest.MonkeyPatch, pause: str
+) -> None:
+    assignment, other = queued(), KubernetesWorker(cluster.config())
+    go_on = getattr(worker, pause)
+    placements = []
+
+    def after_a_pause(*arguments: Any) -> None:
+        cluster.delete("jobs", name_of(assignment))
+        placements.append(other.start(assignment))
+        go_on(*arguments)
+
+    monkeypatch.setattr(worker, pause, after_a_pause)
     with pytest.raises(NoCapacity):
         worker.start(assignment)
     check_whole(cluster, assignment)
-    assert [worker.start(assignment)] == placements
+    assert [other.start(assignment)] == placements
 
 
 def test_a_job_that_is_being_deleted_is_waited_for(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kube.manifest.job import manifests, selector
+from kube.manifest.job import manifests, selector, suffix_of
 from kube.manifest.request import Login
 from tests.kube.making import (
     MAIN,
@@ -16,7 +16,7 @@ from tests.kube.making import (
     with_main,
     with_service,
 )
-from tests.kube.structure import containers
+from tests.kube.structure import containers, faults
 
 LOGIN = Login(username="assignment", password="pass")
 
@@ -216,6 +216,15 @@ def test_what_belongs_to_the_job_names_it_as_its_owner() -> None:
         assert (owner["kind"], owner["uid"]) == ("Job", "the-uid")
         assert owner["name"] == found.job["metadata"]["name"]
     assert "ownerReferences" not in found.config_map["metadata"]
+
+
+def test_what_belongs_to_the_job_has_names_that_are_that_jobs_alone() -> None:
+    keys = with_service("environment: {A: '${A}'}")
+    found = make_manifests(keys, variables={"A": "x"}, pull_login=LOGIN, suffix="0a1b2c3d")
+    assert faults(found) == [], "the pod names what there is"
+    assert suffix_of(found.job) == "0a1b2c3d"
+    for item in found.dependents("the-uid"):
+        assert item["metadata"]["name"].startswith(f"{found.job['metadata']['name']}-0a1b2c3d")
 
 
 def test_the_same_request_makes_the_same_manifests() -> None:
