@@ -1,12 +1,15 @@
 """KubernetesWorker: the Kubernetes backend behind the core's interface. One Job per Assignment.
 
 A Job is made suspended, gets its Secrets, and is released only after the Assignment was read once
-more: a paused starter cannot bring a closed one to life. What an Assignment is called here is
-`<Job name>/<UID>`.
+more: a paused starter cannot bring a closed one to life. The names of its Secrets are that Job's
+alone, so a start that was cut short is gone on with, by whomever, and nothing stands in the way of
+the next Job of that name. What an Assignment is called here is `<Job name>/<UID>`.
 """
 
 import logging
+import secrets
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -31,7 +34,7 @@ from kube.api import AlreadyThere, Cluster, Conflict, NotThere, Untouched
 from kube.config import Config
 from kube.eligibility import eligible
 from kube.labels import job_of
-from kube.manifest.job import Manifests, selector
+from kube.manifest.job import Manifests, selector, suffix_of
 from kube.manifest.request import job_name
 from kube.names import BACKEND
 from kube.observing import Observing, is_job_of
@@ -55,10 +58,6 @@ WOULD_REFUSE = "would violate PodSecurity"
 SECONDS_TO_LEAVE = 15
 
 logger = logging.getLogger(__name__)
-
-
-class _InTheWay(Exception):
-    """Something that an older Job has left behind has a name that is needed."""
 
 
 class KubernetesWorker:
@@ -92,17 +91,14 @@ class KubernetesWorker:
         return eligible(spec)
 
     def start(self, assignment: Assignment) -> Placement:
-        """What an older Job of this name has left behind is cleared away, once; a conflict, as of
-        many creates with one quota, is tried again by the caller, a second later."""
+        """A conflict, as of many creates with one quota, is tried again by the caller, a second
+        later."""
         assignment = with_rows(assignment.pk)
         self._check_startable(assignment)
-        wanted = manifests_of(assignment, self.config)
+        wanted = manifests_of(assignment, self.config, secrets.token_hex(4))
         try:
-            try:
-                return self._start(assignment, wanted)
-            except _InTheWay:
-                return self._start(assignment, wanted)
-        except (_InTheWay, Conflict, NotThere) as error:
+            return self._start(assignment, wanted)
+        except (Conflict, NotThere) as error:
             raise NoCapacity(str(error)) from None
 
     def _check_startable(self, assignment: Assignment) -> None:
@@ -119,6 +115,8 @@ class KubernetesWorker:
     def _start(self, assignment: Assignment, wanted: Manifests) -> Placement:
         job = self._find_claimed(assignment) or self._make_job(assignment, wanted)
         if job["spec"].get("suspend"):
+            if suffix_of(job) != suffix_of(wanted.job):
+                wanted = manifests_of(assignment, self.config, suffix_of(job))
             self._make_dependents(wanted, job)
             self._release(assignment, job)
         return Placement(external_id="/".join(_name_and_uid(job)))
@@ -166,25 +164,10 @@ class KubernetesWorker:
         return job
 
     def _make_dependents(self, wanted: Manifests, job: Json) -> None:
-        """We may not read what is there, and what belongs to an older Job is about to go with it:
-        so nothing that is there is used."""
+        """What has such a name belongs to this Job, made by a start that was cut short."""
         for body in wanted.dependents(job["metadata"]["uid"]):
-            try:
+            with suppress(AlreadyThere):
                 self.cluster.create(DEPENDENTS[body["kind"]], body)
-            except AlreadyThere as error:
-                self._withdraw(wanted, job)
-                raise _InTheWay(str(error)) from None
-
-    def _withdraw(self, wanted: Manifests, job: Json) -> None:
-        """Take a Job back that nobody has released, and what has the names of its dependents."""
-        name, uid = _name_and_uid(job)
-        now = self.cluster.get("jobs", name)
-        version = now["metadata"]["resourceVersion"]
-        suspended = now["metadata"]["uid"] == uid and now["spec"].get("suspend")
-        if not suspended or not self.cluster.delete("jobs", name, uid, version):
-            raise NoCapacity("somebody else goes on with its Job")
-        for body in wanted.dependents(uid):
-            self.cluster.delete_by_name(DEPENDENTS[body["kind"]], body["metadata"]["name"])
 
     def _release(self, assignment: Assignment, job: Json) -> None:
         """Let it run, unless the Assignment was closed meanwhile."""
