@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from dispatch import env
+from kube.classes import classes
 from kube.manifest.settings import ManifestSettings
 from kube.reading import Grace
 
@@ -50,11 +51,13 @@ def _manifest() -> ManifestSettings:
             "SWITCHYARD_KUBE_BUILDER_IMAGE",
             "ghcr.io/osscontainertools/kaniko:v1.28.3-debug",
         ),
+        classes=classes(),
         registry_insecure=env.flag("SWITCHYARD_KUBE_REGISTRY_INSECURE", False),
         taint=env.raw("SWITCHYARD_KUBE_NODE_TAINT", ""),
         runtime_class=env.raw("SWITCHYARD_KUBE_RUNTIME_CLASS", ""),
         dns_policy=env.raw("SWITCHYARD_KUBE_DNS_POLICY", "ClusterFirst"),
         queue_allowance=env.integer("SWITCHYARD_KUBE_QUEUE_ALLOWANCE_SECONDS", 900, least=1),
+        lost_node_toleration=env.integer("SWITCHYARD_KUBE_LOST_NODE_SECONDS", 60),
         time_to_live=env.integer("SWITCHYARD_KUBE_TIME_TO_LIVE_SECONDS", 3600, least=1),
     )
 
