@@ -198,9 +198,11 @@ LOGGING = {
         },
         "text": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
     },
+    "filters": {"outage": {"()": "dispatch.outage.InOneLine"}},
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
+            "filters": ["outage"],
             "formatter": env.choice("SWITCHYARD_LOG_FORMAT", "json", ("json", "text")),
         },
     },
