@@ -108,8 +108,9 @@ def mirror() -> str:
     if not program("apt-get"):
         return ""
     command = ["apt-get", "indextargets", "--format", TARGET]
-    listed = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
-    return mirror_in(listed)
+    # What it has not read yet it lists only the second time, and then it knows names alone.
+    asked = (command, [*command, "--no-release-info"])
+    return mirror_in("".join(_output(*words) for words in asked))
 
 
 def mirror_in(listed: str) -> str:
@@ -148,9 +149,8 @@ def _proxies() -> dict[str, str]:
     if not program("apt-config"):
         return {}
     names = ("http", "https")
-    asked = [word for name in names for word in (f"{name}_proxy", f"Acquire::{name}::Proxy")]
-    command = ["apt-config", "--format", "%f %v%n", "dump", *asked[1::2]]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+    asked = [f"Acquire::{name}::Proxy" for name in names]
+    shown = _output("apt-config", "--format", "%f %v%n", "dump", *asked)
     values = dict(line.split(" ", 1) for line in shown.splitlines() if " " in line)
     found = {name: values.get(f"Acquire::{name}::Proxy", "").strip() for name in names}
     return {
@@ -158,3 +158,7 @@ def _proxies() -> dict[str, str]:
         for name, value in found.items()
         if value and value.upper() != "DIRECT"
     }
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout

@@ -16,7 +16,7 @@ UPDATES = "Debian|bookworm-updates|bookworm-updates|main|Packages|http://updates
 SECURITY = "Debian|bookworm-security|bookworm-security|main|Packages|http://security.test/debian/"
 NEWER = "Debian|trixie|trixie|main|Packages|http://newer.test/debian/"
 RIGHT = "Debian|bookworm|oldstable|main|Packages|http://right.test/debian/"
-UNREAD = "|bookworm|bookworm|main|Packages|https://unread.test/debian/"
+UNREAD = "$(ORIGIN)|$(CODENAME)|bookworm|main|Packages|https://unread.test/debian/"
 
 
 def test_the_archive_of_that_release_is_used_wherever_it_stands() -> None:
