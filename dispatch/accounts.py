@@ -15,13 +15,14 @@ from dispatch.models import Assignment
 def next_in_line(
     backend: str, count: int, passed_over: Collection[UUID], starting: Collection[UUID]
 ) -> list[Assignment]:
-    """At most `count` queued ones in their order, of no account more than its limit allows.
+    """At most `count` queued ones in their order, of no account more than its limit allows, and
+    none that waits for what another one makes.
 
     `passed_over` are not chosen. `starting` are being placed at this moment: the rows do not show
     it yet. Those of another backend are not known here, so that a limit may be exceeded by what
     two backends place in the same moment.
     """
-    queued = Assignment.queued(backend)
+    queued = Assignment.queued(backend).filter(waits_for="")
     if not settings.ACCOUNT_LIMIT:
         return list(islice(_others(queued[: count + len(passed_over)], passed_over), count))
     placed, chosen = _placed(starting), list[Assignment]()

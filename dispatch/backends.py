@@ -28,6 +28,16 @@ class NoCapacity(BackendError):
     """Stay queued; nothing is wrong."""
 
 
+class Waits(NoCapacity):
+    """Stay queued, and untried: it waits for `what` (64 characters at most), which another
+    Assignment makes, and keeps nobody else back. The message says so to people. The backend calls
+    `waiting.let_go_on` when there is nothing to wait for any more."""
+
+    def __init__(self, message: str, what: str) -> None:
+        super().__init__(message)
+        self.what = what
+
+
 class Unavailable(BackendError):
     """Back off and try again; counts against the backend's health.
 
@@ -71,10 +81,12 @@ class Eligibility:
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """Where an Assignment went. `recorded`: the backend has written it down by itself, in its
-    own guarded statement, and the caller need not."""
+    """Where an Assignment went. `image_from`: the Assignment whose image it runs, where another
+    one built it. `recorded`: the backend has written it down by itself, in its own guarded
+    statement, and the caller need not."""
 
     external_id: str
+    image_from: UUID | None = None
     recorded: bool = False
 
 
@@ -120,7 +132,7 @@ class Backend(Protocol):
     def start(self, assignment: "Assignment") -> Placement:
         """Bring the Assignment to life. Idempotent by its id: already started, and verified to
         be ours, is success. Never brings a closed one to life.
-        Raises NoCapacity, Unavailable or Rejected."""
+        Raises NoCapacity (or Waits), Unavailable or Rejected."""
 
     def stop(self, assignment: "Assignment") -> None:
         """Free whatever is held for it; already gone is success. Returns before it is gone:

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from dispatch.bills import Cost, droplet_cost
-from dispatch.measuring import Percentiles, measure, sample_of
+from dispatch.measuring import RUN, Percentiles, Span, measure, sample_of
 from dispatch.models import Assignment
 from dispatch.models.assignment import Purpose
 from dispatch.outcomes import Category, TaskState, failed_by_infrastructure
@@ -23,21 +23,21 @@ DROPLETS = "droplets"
 VERDICTS = (TaskState.PASSED, TaskState.FAILED, TaskState.ERRORED, TaskState.CANCELLED)
 
 TIMES = {
-    "queue_wait": ("created_at", "claimed_at"),
-    "run": ("claimed_at", "closed_at"),
-    "total": ("task__created_at", "task__finished_at"),
+    "queue_wait": Span("created_at", "claimed_at", image_wait=-1),
+    "run": RUN,
+    "total": Span("task__created_at", "task__finished_at"),
 }
 # The phases of an attempt, from one moment to the next; each by the server's clock.
 PHASES = {
-    "queued": ("created_at", "placed_at"),
-    "starting": ("placed_at", "claimed_at"),
-    "cloning": ("claimed_at", "cloned_at"),
-    "building": ("cloned_at", "built_at"),
-    "services": ("built_at", "services_ready_at"),
-    "preparing": ("services_ready_at", "tests_started_at"),
-    "testing": ("tests_started_at", "reported_at"),
-    "finishing": ("reported_at", "closed_at"),
-    "releasing": ("closed_at", "released_at"),
+    "queued": Span("created_at", "placed_at", image_wait=-1),
+    "starting": Span("placed_at", "claimed_at"),
+    "cloning": Span("claimed_at", "cloned_at"),
+    "building": Span("cloned_at", "built_at", image_wait=1),
+    "services": Span("built_at", "services_ready_at"),
+    "preparing": Span("services_ready_at", "tests_started_at"),
+    "testing": Span("tests_started_at", "reported_at"),
+    "finishing": Span("reported_at", "closed_at"),
+    "releasing": Span("closed_at", "released_at"),
 }
 
 
@@ -52,8 +52,9 @@ class BackendSummary:
     `queue_wait`: attempt queued -> claimed by an agent. `run`: claimed -> closed. Both of the
     last attempt, and only where an agent claimed it. `total`: Task accepted -> Task ended, with
     every attempt in between. `phases`: those of the last attempt, each where both its ends were
-    reported. Of very many Tasks only one in `one_in` is measured. `cost` is None where nothing is
-    known about this backend's cost.
+    reported. The wait for an image that another attempt built is part of `run` and of the phase
+    `building`, and of neither `queue_wait` nor the phase `queued`. Of very many Tasks only one in
+    `one_in` is measured. `cost` is None where nothing is known about this backend's cost.
 
     Of the attempts that closed there in that time: `attempts`, how many of them ended by each
     category that counts as an infrastructure failure (`failures`), how many were a Task's first

@@ -12,7 +12,7 @@ from django.db.models import Aggregate, Count, F, FloatField, QuerySet, Value
 from django.db.models.functions import Extract, Floor
 
 from dispatch.comparison import final_attempts
-from dispatch.measuring import PercentileDisc, length, percentiles, sample_of
+from dispatch.measuring import RUN, PercentileDisc, length, percentiles, sample_of, seconds_of
 from dispatch.models import Assignment
 
 MOST_BUCKETS = 60
@@ -26,7 +26,7 @@ LENGTHS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Bucket:
-    """`ended` Tasks, and the median of their runs (claimed -> closed) in seconds."""
+    """`ended` Tasks, and the median of their runs (`measuring.RUN`) in seconds."""
 
     ended: int = 0
     p50: float | None = None
@@ -75,12 +75,13 @@ def _buckets_here(
 ) -> dict[int, Bucket]:
     ended: dict[int, int] = {}
     runs: dict[int, list[float]] = {}
-    for closed_at, claimed_at in attempts.values_list("closed_at", "claimed_at").iterator():
+    columns = attempts.values_list("closed_at", "claimed_at", "image_wait")
+    for closed_at, claimed_at, image_wait in columns.iterator():
         assert closed_at is not None
         number = floor((closed_at - begin).total_seconds() / seconds)
         ended[number] = ended.get(number, 0) + 1
         if claimed_at is not None:
-            run = max(0.0, (closed_at - claimed_at).total_seconds())
+            run = seconds_of(closed_at - claimed_at + image_wait)
             runs.setdefault(number, []).append(run)
     return {
         number: Bucket(ended=count, p50=percentiles(runs.get(number, ())).p50)
@@ -101,7 +102,7 @@ def _buckets_there(
 
     ended = by_bucket(attempts, ended=Count("id"))
     sample = sample_of(attempts, sum(ended.values())).attempts
-    run = PercentileDisc(length("claimed_at", "closed_at"), 0.50)
+    run = PercentileDisc(length(RUN), 0.50)
     runs = by_bucket(sample, p50=run)
     return {
         number: Bucket(ended=count, p50=_first(runs.get(number))) for number, count in ended.items()
@@ -111,4 +112,4 @@ def _buckets_there(
 def _first(values: Iterable[timedelta | None] | None) -> float | None:
     """Of an array with one percentile in it; NULL where nothing was measured."""
     (value,) = values or (None,)
-    return None if value is None else max(0.0, value.total_seconds())
+    return None if value is None else seconds_of(value)

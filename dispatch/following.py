@@ -38,6 +38,14 @@ class Following:
     attempt: NextAttempt | None = None
     stays: str = ""
 
+    def last_words(self, sentence: str) -> str:
+        """A Task that only the other backend could have run, and that may not go there (waiting
+        would hold it up for as long as an hour, on a backend that never runs it), ends and says
+        why."""
+        if not self.stays:
+            return sentence
+        return f"{sentence.rstrip('.')}. It did not go to the other backend: {self.stays}."
+
 
 @dataclass(frozen=True, kw_only=True)
 class Refuge:

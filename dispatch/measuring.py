@@ -31,8 +31,21 @@ from dispatch.models import Assignment
 # With fewer values the sample itself has no safe upper bound for the 95th percentile.
 ENOUGH_FOR_P95 = 76
 MOST_MEASURED = 50_000
-# Name -> the columns in which a span begins and ends.
-Spans = Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Span:
+    """From one moment of an Assignment to another. Its wait for an image that another one built is
+    taken from it (-1), as it is no time in the queue, or added (1), as that is its build."""
+
+    start: str
+    end: str
+    image_wait: int = 0
+
+
+Spans = Mapping[str, Span]
+# How long an attempt ran, from its agent's claim on.
+RUN = Span("claimed_at", "closed_at", image_wait=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +79,13 @@ def measure(attempts: QuerySet[Assignment], spans: Spans) -> dict[str, Percentil
 
 
 def measured_here(attempts: QuerySet[Assignment], spans: Spans) -> dict[str, Percentiles]:
-    columns = list(dict.fromkeys(column for span in spans.values() for column in span))
+    columns = {"image_wait", *(name for span in spans.values() for name in (span.start, span.end))}
     found: dict[str, list[float]] = {name: [] for name in spans}
-    for row in attempts.values_list(*columns).iterator():
-        moments = dict(zip(columns, row, strict=True))
-        for name, (start, end) in spans.items():
-            if moments[start] is not None and moments[end] is not None:
-                found[name].append(_seconds(moments[end] - moments[start]))
+    for row in attempts.values(*columns).iterator():
+        for name, span in spans.items():
+            start, end = row[span.start], row[span.end]
+            if start is not None and end is not None:
+                found[name].append(seconds_of(end - start + span.image_wait * row["image_wait"]))
     return {name: percentiles(values) for name, values in found.items()}
 
 
@@ -111,22 +124,26 @@ class PercentileDisc(Aggregate):
 
 def measured_there(attempts: QuerySet[Assignment], spans: Spans) -> dict[str, Percentiles]:
     columns: dict[str, Aggregate] = {}
-    for name, (start, end) in spans.items():
-        columns[f"{name}_n"] = Count(length(start, end))
-        columns[f"{name}_p"] = PercentileDisc(length(start, end), 0.50, 0.95)
+    for name, span in spans.items():
+        columns[f"{name}_n"] = Count(length(span))
+        columns[f"{name}_p"] = PercentileDisc(length(span), 0.50, 0.95)
     found = attempts.aggregate(**columns)
     return {name: _read(found[f"{name}_n"], found[f"{name}_p"]) for name in spans}
 
 
-def length(start: str, end: str) -> Expression:
-    return ExpressionWrapper(F(end) - F(start), output_field=DurationField())
+def length(span: Span) -> Expression:
+    whole = F(span.end) - F(span.start)
+    if span.image_wait:
+        wait = F("image_wait")
+        whole = whole + wait if span.image_wait > 0 else whole - wait
+    return ExpressionWrapper(whole, output_field=DurationField())
 
 
 def _read(n: int, values: Any) -> Percentiles:
-    p50, p95 = (_seconds(value) for value in values) if n else (None, None)
+    p50, p95 = (seconds_of(value) for value in values) if n else (None, None)
     return Percentiles(n=n, p50=p50, p95=p95)
 
 
-def _seconds(span: timedelta) -> float:
+def seconds_of(span: timedelta) -> float:
     """Clocks of two processes may differ: no span is below 0."""
     return max(0.0, span.total_seconds())

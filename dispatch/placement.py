@@ -105,6 +105,6 @@ def _move(assignment: Assignment) -> None:
     task = assignment.task
     backend = decide_for(task.suite_run, spec_of_task(task)).backend
     rows = Assignment.objects.filter(pk=assignment.pk, external_id=None, closed_at=None)
-    if rows.update(backend=backend):
+    if rows.update(backend=backend, waits_for="", pending="", pending_since=None):
         assignment.note("task.rehomed", left=gone, backend=backend)
         wake.send("queue")

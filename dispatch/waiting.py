@@ -1,12 +1,14 @@
-"""Why Assignments wait on their backends, counted."""
+"""Why Assignments wait on their backends, counted; and the end of a wait for one another."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Min
+from django.db.models import Count, DateTimeField, DurationField, ExpressionWrapper, F, Min, Value
+from django.utils import timezone
 
+from dispatch import wake
 from dispatch.models import Assignment
 
 # Names that are made from an id, with whatever was put behind it: they tell reasons apart that
@@ -47,3 +49,22 @@ def merged(reasons: Iterable[WaitingReason]) -> list[WaitingReason]:
             since=min(times, default=None),
         )
     return list(found.values())
+
+
+def what_is_waited_for(backend: str) -> set[str]:
+    """By live ones of this backend (`Assignment.waits_for`)."""
+    waiting = Assignment.objects.filter(backend=backend, closed_at=None).exclude(waits_for="")
+    return set(waiting.order_by().values_list("waits_for", flat=True).distinct())
+
+
+def let_go_on(backend: str, what: Collection[str]) -> int:
+    """Those that wait for one of these are placed from now on; how long they have waited is kept.
+    Returns how many they are."""
+    rows = Assignment.objects.filter(backend=backend, waits_for__in=what, closed_at=None)
+    now = Value(timezone.now(), output_field=DateTimeField())
+    waited = F("image_wait") + (now - F("pending_since"))
+    wait = ExpressionWrapper(waited, output_field=DurationField())
+    count = rows.update(image_wait=wait, waits_for="", pending="", pending_since=None)
+    if count:
+        wake.send("queue")
+    return count

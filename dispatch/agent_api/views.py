@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from dispatch import github
+from dispatch import github, wake
 from dispatch.agent_api.calls import Refusal, call, fields, must_count, redactor_of, text_of
 from dispatch.agent_api.judging import counters_of
 from dispatch.agent_api.work_order import work_order
@@ -87,11 +87,21 @@ def events(request: HttpRequest, assignment: Assignment) -> HttpResponse:
     with transaction.atomic():
         _note(assignment, seq, kind, {"at": at, "detail": cleaned})
         if kind in PHASES:
-            assignment.reach(PHASES[kind])
+            _reach(assignment, PHASES[kind])
     if examples is not None:
         assignment.task.suite_run.count_examples(examples, assignment)
     assignment.heard()
     return JsonResponse({"seq": seq})
+
+
+def _reach(assignment: Assignment, phase: str) -> None:
+    """Whose image was there already has no build: that phase ends as soon as it begins. Others may
+    wait for the image of one that was built."""
+    first = assignment.reach(phase)
+    if first and phase == "cloned" and assignment.image_from:
+        assignment.reach("built")
+    if first and phase == "built":
+        wake.send("built")
 
 
 def _time(text: str) -> str:

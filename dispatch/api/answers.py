@@ -78,6 +78,8 @@ def attempt(row: Assignment) -> dict[str, Any]:
         "exit_code": row.exit_code,
         "example_count": row.example_count,
         "failure_count": row.failure_count,
+        "image_wait": row.image_wait.total_seconds(),
+        "image_from": row.image_from and str(row.image_from),
         **{name: _at(getattr(row, name)) for name in TIMES},
     }
 

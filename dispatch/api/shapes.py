@@ -53,6 +53,12 @@ class AttemptShape(Shape):
     exit_code = serializers.IntegerField(allow_null=True)
     example_count = serializers.IntegerField(allow_null=True)
     failure_count = serializers.IntegerField(allow_null=True)
+    image_wait = serializers.FloatField(
+        help_text="Seconds in the queue that it waited for an image which another attempt built."
+    )
+    image_from = serializers.UUIDField(
+        allow_null=True, help_text="The attempt that built the image it runs, if it was another."
+    )
     created_at = serializers.DateTimeField()
     placed_at = serializers.DateTimeField(allow_null=True)
     delivered_at = serializers.DateTimeField(allow_null=True)

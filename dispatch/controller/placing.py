@@ -21,6 +21,7 @@ from dispatch.backends import (
     Placement,
     Rejected,
     Unavailable,
+    Waits,
 )
 from dispatch.controller import health
 from dispatch.controller.setbacks import Setbacks
@@ -150,6 +151,9 @@ class Placing:
         try:
             self._record(assignment, backends.get(self.backend).start(assignment))
             self._health.answered()
+        except Waits as waiting:
+            assignment.wait_for(waiting.what, str(waiting))
+            self._setbacks.settled(assignment.pk)
         except NoCapacity:
             self._setbacks.put_off(assignment.pk)
         except Unavailable as error:
@@ -173,7 +177,7 @@ class Placing:
             return
         self._setbacks.settled(assignment.pk)
         if not placement.recorded:
-            assignment.place(placement.external_id)
+            assignment.place(placement.external_id, placement.image_from)
 
 
 def _cleaned(assignment: Assignment, error: BackendError) -> str:

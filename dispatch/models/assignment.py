@@ -29,7 +29,9 @@ class Assignment(models.Model):
 
     live = not closed (its outcome is open); open = not released (the backend may still hold
     something for it). `external_id` is what the backend calls it, empty until it is placed;
-    `pending` says why the backend does not run it yet.
+    `pending` says why the backend does not run it yet. `waits_for` is what another one makes and
+    this one, unplaced, needs first; `image_wait` is how long it has waited so for its image, and
+    `image_from` the Assignment that built the image it runs, where that was another one.
     Every change is a conditional UPDATE: a method answers False where somebody else was first.
     """
 
@@ -45,6 +47,9 @@ class Assignment(models.Model):
     external_id = models.CharField(max_length=100, null=True)
     pending = models.TextField(blank=True)
     pending_since = models.DateTimeField(null=True)
+    waits_for = models.CharField(max_length=64, blank=True)
+    image_wait = models.DurationField(default=timedelta)
+    image_from = models.UUIDField(null=True)
     priority = models.SmallIntegerField(default=0)
     size_class = models.PositiveSmallIntegerField(default=0)
     instance = models.CharField(max_length=100, blank=True)
@@ -103,6 +108,11 @@ class Assignment(models.Model):
                 name="assignments_held",
             ),
             models.Index(
+                fields=["backend", "waits_for"],
+                condition=Q(closed_at=None) & ~Q(waits_for=""),
+                name="assignments_waiting",
+            ),
+            models.Index(
                 fields=["deadline_at"],
                 condition=Q(closed_at=None, deadline_at__isnull=False),
                 name="assignments_deadline",
@@ -152,11 +162,11 @@ class Assignment(models.Model):
         """The start that was noted last, by this object, has made nothing: the answer said so."""
         self._update(Q(start_tried_at=self.start_tried_at), start_tried_at=None)
 
-    def place(self, external_id: str) -> bool:
+    def place(self, external_id: str, image_from: UUID | None = None) -> bool:
         """Record where the backend placed it; the Task becomes assigned."""
         with transaction.atomic():
             changes = {"external_id": external_id, "placed_at": timezone.now()}
-            if not self._update(Q(external_id=None), **changes):
+            if not self._update(Q(external_id=None), **changes, image_from=image_from):
                 return False
             self.move_task(TaskState.ASSIGNED, backend=self.backend, external_id=external_id)
             return True
@@ -209,6 +219,12 @@ class Assignment(models.Model):
         other = ~Q(pending=reason)
         return self._update(other, pending=reason, pending_since=since)
 
+    def wait_for(self, what: str, reason: str) -> bool:
+        """Leave it in the queue, untried until what it needs is there (`waiting.let_go_on`)."""
+        since = self.pending_since if self.waits_for else timezone.now()
+        changes = {"waits_for": what, "pending": reason, "pending_since": since}
+        return self._update(Q(external_id=None), **changes)
+
     def close(
         self,
         category: str,
@@ -246,7 +262,8 @@ class Assignment(models.Model):
 
     def _end(self, category: str, sentence: str, *conditions: Q) -> bool:
         sentence = sentence or OUTCOMES[category].sentence
-        changes = {"closed_at": timezone.now(), "category": category, "sentence": sentence}
+        facts = {"category": category, "sentence": sentence, "waits_for": ""}
+        changes = {"closed_at": timezone.now(), **facts}
         return self._update(*conditions, **changes)
 
     def _end_attempt(self, following: Following, facts: dict[str, Any]) -> None:
@@ -255,7 +272,8 @@ class Assignment(models.Model):
             facts["stays"] = following.stays
         attempt = following.attempt
         if attempt is None:
-            self.move_task(OUTCOMES[self.category].task, **facts | _last_words(facts))
+            facts["sentence"] = following.last_words(self.sentence)
+            self.move_task(OUTCOMES[self.category].task, **facts)
             self._forget_secrets()
         elif self.move_task(TaskState.QUEUED, **facts, next_backend=attempt.backend):
             self._next_attempt(attempt)
@@ -323,12 +341,3 @@ class Assignment(models.Model):
     @classmethod
     def by_id(cls, assignment_id: UUID) -> "Assignment":
         return cls.objects.select_related("task__suite_run").get(pk=assignment_id)
-
-
-def _last_words(facts: dict[str, Any]) -> dict[str, str]:
-    """A Task that only the other backend could have run, and that may not go there (waiting would
-    hold it up for as long as an hour, on a backend that never runs it), ends and says why."""
-    if "stays" not in facts:
-        return {}
-    sentence = str(facts["sentence"]).rstrip(".")
-    return {"sentence": f"{sentence}. It did not go to the other backend: {facts['stays']}."}

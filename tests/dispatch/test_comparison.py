@@ -204,6 +204,20 @@ def test_a_phase_counts_where_both_of_its_ends_were_reported() -> None:
     assert (phases["queued"].n, phases["starting"].n) == (1, 1)
 
 
+@database
+def test_the_wait_for_an_image_is_part_of_the_build_and_not_of_the_queue() -> None:
+    attempt = ended(claimed=25, closed=65)
+    Assignment.objects.filter(pk=attempt.pk).update(
+        placed_at=START + seconds(22),
+        cloned_at=START + seconds(27),
+        built_at=START + seconds(27),
+        image_wait=seconds(20),
+    )
+    line = droplets()
+    assert (line.queue_wait.p50, line.run.p50, line.total.p50) == (5.0, 60.0, 65.0)
+    assert (line.phases["queued"].p50, line.phases["building"].p50) == (2.0, 20.0)
+
+
 # Infrastructure failures ----------------------------------------------------------------------
 
 

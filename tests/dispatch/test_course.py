@@ -8,6 +8,7 @@ from django.db import connection
 from dispatch import course as course_module
 from dispatch.comparison import final_attempts, summary
 from dispatch.course import LENGTHS, MOST_BUCKETS, Bucket, bucket_length, course
+from dispatch.models import Assignment
 from dispatch.outcomes import Category
 from tests.dispatch.ends import HOUR, START, ended
 
@@ -45,6 +46,13 @@ def test_each_task_is_in_the_bucket_of_its_end() -> None:
     assert found.series["droplets"] == {1: Bucket(ended=2, p50=60.0), 2: Bucket(ended=1)}
     assert found.series["kubernetes"] == {59: Bucket(ended=1, p50=3589.0)}
     assert found.start_of(59) == START + 59 * HOUR / 60
+
+
+@database
+def test_the_wait_for_an_image_is_part_of_the_run() -> None:
+    attempt = ended(claimed=45, closed=65)
+    Assignment.objects.filter(pk=attempt.pk).update(image_wait=timedelta(seconds=40))
+    assert course(START, START + HOUR).series["droplets"] == {1: Bucket(ended=1, p50=60.0)}
 
 
 @database

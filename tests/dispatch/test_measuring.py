@@ -1,5 +1,7 @@
 """Order statistics, by two ways to the same figures, and by samples of very many."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from dispatch import measuring
 from dispatch.comparison import PHASES, TIMES, final_attempts
 from dispatch.measuring import measured_here, measured_there, percentiles, sample_of
+from dispatch.models import Assignment
 from tests.dispatch.ends import HOUR, START, ended
 
 database = pytest.mark.django_db
@@ -52,7 +55,9 @@ def test_a_p95_is_more_than_a_hint_from_76_values_on() -> None:
 def test_the_database_measures_as_we_do() -> None:
     for number in range(40):
         claimed = None if number % 7 == 0 else number % 13
-        ended(claimed=claimed, closed=20 + number * number % 101)
+        attempt = ended(claimed=claimed, closed=20 + number * number % 101)
+        waited = timedelta(seconds=number % 5)
+        Assignment.objects.filter(pk=attempt.pk).update(image_wait=waited)
     attempts = final_attempts("droplets", START, START + HOUR)
     here = measured_here(attempts, {**TIMES, **PHASES})
     assert here == measured_there(attempts, {**TIMES, **PHASES})

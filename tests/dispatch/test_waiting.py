@@ -3,11 +3,18 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import timezone
 
 from dispatch.ids import new_id
 from dispatch.models import Assignment
 from dispatch.outcomes import Category
-from dispatch.waiting import WaitingReason, merged, reasons
+from dispatch.waiting import (
+    WaitingReason,
+    let_go_on,
+    merged,
+    reasons,
+    what_is_waited_for,
+)
 from tests.factories import make_assignment
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -47,3 +54,44 @@ def test_live_ones_of_the_backend_are_counted_the_most_frequent_first() -> None:
 
     assert [(reason.text, reason.count) for reason in found] == [("no room", 2), ("pulling", 1)]
     assert all(reason.since for reason in found)
+
+
+def waiting_for(what: str, seconds: int = 10) -> Assignment:
+    assignment = make_assignment()
+    assignment.wait_for(what, f"waiting for {what}")
+    since = timezone.now() - timedelta(seconds=seconds)
+    Assignment.objects.filter(pk=assignment.pk).update(pending_since=since)
+    return Assignment.by_id(assignment.pk)
+
+
+@pytest.mark.django_db
+def test_those_that_wait_for_it_go_on_and_what_they_waited_is_kept() -> None:
+    waiting, other = waiting_for("an image"), waiting_for("another")
+    assert what_is_waited_for("droplets") == {"an image", "another"}
+    assert let_go_on("droplets", ["an image"]) == 1
+    row = Assignment.by_id(waiting.pk)
+    assert (row.waits_for, row.pending, row.pending_since) == ("", "", None)
+    assert timedelta(seconds=10) <= row.image_wait < timedelta(seconds=40)
+    assert Assignment.by_id(other.pk).waits_for == "another"
+    assert what_is_waited_for("droplets") == {"another"}
+
+
+@pytest.mark.django_db
+def test_waits_add_up_and_one_that_is_told_again_goes_on_from_its_beginning() -> None:
+    waiting = waiting_for("an image")
+    waiting.wait_for("an image", "it is still built, by somebody else")
+    let_go_on("droplets", ["an image"])
+    row = Assignment.by_id(waiting.pk)
+    row.wait_for("a second one", "once more")
+    let_go_on("droplets", ["a second one"])
+    assert timedelta(seconds=10) <= Assignment.by_id(row.pk).image_wait < timedelta(seconds=40)
+
+
+@pytest.mark.django_db
+def test_one_that_is_placed_or_closed_waits_for_nothing() -> None:
+    placed, closed = make_assignment(), waiting_for("an image")
+    placed.place("somewhere")
+    assert not placed.wait_for("an image", "too late")
+    closed.close(Category.CANCELLED)
+    assert what_is_waited_for("droplets") == set()
+    assert let_go_on("droplets", ["an image"]) == 0

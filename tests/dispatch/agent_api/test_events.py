@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from dispatch import encryption
+from dispatch import encryption, wake
 from dispatch.agent_api import views
 from dispatch.models import Assignment, SuiteRun, TaskEvent, Webhook
 from dispatch.outcomes import OUTCOMES, Again, Category, TaskState
@@ -47,6 +47,28 @@ def test_a_number_seen_before_changes_nothing() -> None:
         assert agent.event(1, kind, "again").status == 200
     assert [kind for kind, _ in told(agent)] == ["agent.cloned"]
     assert agent.row.cloned_at == cloned_at
+
+
+def test_the_build_of_one_that_runs_the_image_of_another_ends_with_its_clone() -> None:
+    own, others = running(), running()
+    Assignment.objects.filter(pk=others.assignment.pk).update(image_from=own.assignment.pk)
+    for agent in (own, others):
+        agent.event(1, "cloned")
+    assert own.row.built_at is None
+    built = others.row.built_at
+    assert built and others.row.cloned_at and built >= others.row.cloned_at
+
+
+def test_who_may_wait_for_an_image_is_woken_once_it_is_built(
+    monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(wake, "_send_now", sent.append)
+    agent = running()
+    with django_capture_on_commit_callbacks(execute=True):
+        for seq in (1, 2):
+            agent.event(seq, "build_finished", "sha256:0")
+    assert sent == ["built"]
 
 
 def test_the_order_is_checked_leniently() -> None:

@@ -16,11 +16,13 @@ from dispatch.backends import (
     Placement,
     Rejected,
     Unavailable,
+    Waits,
 )
 from dispatch.controller import health
 from dispatch.controller.placing import Placing
 from dispatch.fake import FakeBackend
 from dispatch.models import Assignment, BackendStatus, Task
+from dispatch.waiting import let_go_on
 from tests.dispatch.controller.conftest import finish, place, queued
 from tests.waiting import wait_until
 
@@ -74,6 +76,37 @@ def test_one_that_was_put_off_does_not_keep_others_from_their_place(fake: FakeBa
     placing.step()
     finish(placing)
     assert placed() == {str(other.task_id)}
+
+
+def test_one_that_waits_for_another_is_not_tried_again_and_keeps_nobody_back(
+    fake: FakeBackend,
+) -> None:
+    waiting, *others = [queued() for _ in range(4)]
+    fake.errors[waiting.pk] = Waits("waiting for an image", "the image")
+    fake.limit = 3
+    for _ in range(2):
+        place()
+    assert placed() == {str(row.task_id) for row in others}
+    row = Assignment.by_id(waiting.pk)
+    assert (row.waits_for, row.pending) == ("the image", "waiting for an image")
+    assert row.start_tried_at is None
+    del fake.errors[waiting.pk]
+    fake.limit = 10
+    place()
+    assert len(placed()) == 3
+    assert not BackendStatus.objects.filter(unavailable_since__isnull=False).exists()
+
+
+def test_it_is_placed_as_soon_as_there_is_nothing_to_wait_for(fake: FakeBackend) -> None:
+    waiting = queued()
+    fake.errors[waiting.pk] = Waits("waiting for an image", "the image")
+    placing = place()
+    fake.errors.clear()
+    let_go_on("fake", ["the image"])
+    placing._pool = None
+    placing.step()
+    finish(placing)
+    assert placed() == {str(waiting.task_id)}
 
 
 def test_a_rejected_task_ends_errored_with_the_message(fake: FakeBackend) -> None:
