@@ -1,4 +1,4 @@
-"""The sizes of attempts, as they are set: `NAME:CPUS:MEMORY/LIMIT:DISK/LIMIT,…`, smallest first."""
+"""The sizes of attempts, as they are set: `NAME:CPUS/LIMIT:MEMORY/LIMIT:DISK/LIMIT,…`, smallest first."""
 
 import re
 
@@ -6,16 +6,15 @@ from dispatch import env
 from kube.manifest.settings import GI, MI, ResourceClass, Resources
 
 VARIABLE = "SWITCHYARD_KUBE_CLASSES"
-STANDARD = "standard:1:2Gi/4Gi:4Gi/20Gi,large:2:4Gi/8Gi:4Gi/20Gi"
-FORM = f"use NAME:CPUS:MEMORY/LIMIT:DISK/LIMIT,… with sizes in Mi or Gi, such as {STANDARD}"
+STANDARD = "standard:1/2:2Gi/4Gi:4Gi/20Gi,large:2/4:4Gi/8Gi:4Gi/20Gi"
+FORM = f"use NAME:CPUS/LIMIT:MEMORY/LIMIT:DISK/LIMIT,… with sizes in Mi or Gi, such as {STANDARD}"
 UNITS = {"Mi": MI, "Gi": GI}
 AMOUNT = re.compile(r"([1-9]\d{0,6})(Mi|Gi)/([1-9]\d{0,6})(Mi|Gi)")
 MOST_CPUS = 256
 
 
 def classes() -> tuple[ResourceClass, ...]:
-    """Each is for builder and tests alike; both may use twice the CPUs that they ask for. Raises
-    `env.EnvError`."""
+    """Each is for builder and tests alike. Raises `env.EnvError`."""
     found = tuple(_class(word) for word in env.words(VARIABLE, STANDARD))
     if not found or len({one.name for one in found}) < len(found):
         raise env.EnvError(f"{VARIABLE} needs at least one class, each of its own name: {FORM}")
@@ -28,14 +27,15 @@ def classes() -> tuple[ResourceClass, ...]:
 def _class(word: str) -> ResourceClass:
     try:
         name, cpus, memory, disk = word.split(":")
-        cpu, room, space = float(cpus), _amount(memory), _amount(disk)
+        cpu, most = map(float, cpus.split("/"))
+        room, space = _amount(memory), _amount(disk)
     except ValueError:
         raise env.EnvError(f"{VARIABLE} has {word!r}: {FORM}") from None
-    if not name or not 0 < cpu <= MOST_CPUS or room[0] > room[1] or space[0] > space[1]:
+    if not name or not 0 < cpu <= most <= MOST_CPUS or room[0] > room[1] or space[0] > space[1]:
         raise env.EnvError(f"{VARIABLE} has {word!r}, where a limit or a number is wrong: {FORM}")
     resources = Resources(
         cpu=cpu,
-        cpu_limit=2 * cpu,
+        cpu_limit=most,
         memory=room[0],
         memory_limit=room[1],
         disk=space[0],
