@@ -1,4 +1,5 @@
-"""The sizes of attempts, as they are set: `NAME:CPUS/LIMIT:MEMORY/LIMIT:DISK/LIMIT,…`, smallest first."""
+"""The sizes of attempts, as they are set, smallest first:
+`NAME:CPUS/LIMIT:MEMORY/LIMIT:DISK/LIMIT,…`."""
 
 import re
 

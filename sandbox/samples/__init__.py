@@ -165,7 +165,7 @@ def _create(folder: Path, name: str, recipe: Recipe) -> Sample:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
         file.chmod(0o755 if text.startswith("#!") else 0o644)
-    commit = _commit(folder, f"Add the {name} sample")
+    commit = commit_all(folder, f"Add the {name} sample")
     return Sample(
         name=name,
         clone_url=folder.resolve().as_uri(),
@@ -208,7 +208,8 @@ def _spec(name: str, sums: list[tuple[int, int]], wrong: int | None) -> str:
     return f'RSpec.describe "{title}" do\n' + "\n".join(examples) + "end\n"
 
 
-def _commit(folder: Path, message: str) -> str:
+def commit_all(folder: Path, message: str) -> str:
+    """The id of a commit of everything in a folder, which is a repository from then on."""
     _git(folder, "init", "--quiet", "--template=", "--initial-branch=main")
     _git(folder, "add", "--all", "--force")
     _git(folder, "commit", "--quiet", "--no-verify", f"--message={message}")

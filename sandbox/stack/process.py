@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -95,10 +96,12 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def answers(url: str) -> bool:
-    """Whether a GET is answered with 200 right now."""
+def answers(url: str, *, at_all: bool = False) -> bool:
+    """Whether a GET is answered with 200 right now, or, `at_all`, with anything."""
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
+            return at_all or bool(answer.status == 200)
+    except urllib.error.HTTPError:
+        return at_all
     except (OSError, ValueError):
         return False

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sandbox.stack.cluster import KUBECONFIG, Places, SandboxCluster
 from sandbox.stack.process import Process, ProcessFailed, answers
+from sandbox.stack.real_cluster import Given, RealCluster
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CLOUD_TOKEN = "SWITCHYARD_DIGITALOCEAN_TOKEN"
@@ -33,7 +34,8 @@ class Options:
     """`state` holds everything that a run leaves behind. `settings` are extra environment
     variables for our own processes, `agent` for the agents on droplets, `sandbox` extra arguments
     of the DigitalOcean sandbox, `node` those of the cluster's node. `web_port` 0 picks a free one.
-    `jobs` is how many Kubernetes Jobs may run at once; with 0 there is no cluster."""
+    `jobs` is how many Kubernetes Jobs may run at once; with 0 there is no cluster. `given` is a
+    real one instead of the sandbox's. Without `droplets` there are none."""
 
     state: Path
     database_url: str = ""
@@ -42,6 +44,8 @@ class Options:
     idle: int = 6
     limit: int = 12
     jobs: int = 0
+    given: Given | None = None
+    droplets: bool = True
     speed: float = 20.0
     settings: Mapping[str, str] = field(default_factory=dict)
     agent: Mapping[str, str] = field(default_factory=dict)
@@ -72,8 +76,9 @@ class Stack:
     @property
     def processes(self) -> list[Process]:
         """In the order in which they start."""
+        cloud = [self.cloud] if self.options.droplets else []
         cluster = self.cluster.processes if self.cluster else []
-        return [self.cloud, *cluster, self.web, self.controller, self.functions]
+        return [*cloud, *cluster, self.web, self.controller, self.functions]
 
     def prepare(self) -> None:
         """Migrate the database and gather the console's static files."""
@@ -83,12 +88,14 @@ class Stack:
         self.manage("collectstatic", "--no-input", "--verbosity", "0")
 
     def start(self) -> None:
-        self.cloud.start()
+        if self.options.droplets:
+            self.cloud.start()
         if self.cluster:
             self.cluster.start()
         for process in (self.web, self.controller, self.functions):
             process.start()
-        self.cloud.wait_ready((self.state / "cloud" / "server.json").exists, SECONDS_TO_START)
+        if self.options.droplets:
+            self.cloud.wait_ready((self.state / "cloud" / "server.json").exists, SECONDS_TO_START)
         if self.cluster:
             self.cluster.wait_ready()
         self.web.wait_ready(lambda: answers(f"{self.url}/readyz"), SECONDS_TO_START)
@@ -104,6 +111,8 @@ class Stack:
         them."""
         if self.cluster:
             self.cluster.destroy_containers()
+        if not self.options.droplets:
+            return
         command = [sys.executable, "-m", "sandbox.digitalocean", *self._cloud_arguments()]
         subprocess.run(
             [*command, "--destroy-all"], cwd=ROOT, env=self.env, capture_output=True, timeout=60
@@ -145,7 +154,9 @@ class Stack:
             env = self.env
         return Process(name, [sys.executable, *arguments], env, ROOT, log)
 
-    def _cluster(self) -> SandboxCluster:
+    def _cluster(self) -> SandboxCluster | RealCluster:
+        if self.options.given:
+            return self._real_cluster(self.options.given)
         places = Places(
             state=self.state / "cluster",
             port=free_port(),
@@ -154,6 +165,15 @@ class Stack:
         )
         return SandboxCluster(
             places, self._stand_in, speed=self.options.speed, options=self.options.node
+        )
+
+    def _real_cluster(self, given: Given) -> RealCluster:
+        return RealCluster(
+            given,
+            self.state / "cluster",
+            self._stand_in,
+            web_port=self.web_port,
+            git_port=free_port(given.address),
         )
 
     def _stand_in(self, name: str, *arguments: str) -> Process:
@@ -189,7 +209,12 @@ class Stack:
     def _cluster_settings(self) -> dict[str, str]:
         if self.cluster is None:
             return {"SWITCHYARD_BACKENDS": "droplets"}
-        return {**self.cluster.settings(), "SWITCHYARD_KUBE_LIMIT": str(self.options.jobs)}
+        backends = "droplets,kubernetes" if self.options.droplets else "kubernetes"
+        return {
+            **self.cluster.settings(),
+            "SWITCHYARD_BACKENDS": backends,
+            "SWITCHYARD_KUBE_LIMIT": str(self.options.jobs),
+        }
 
     def _cloud_arguments(self) -> list[str]:
         agent = {
@@ -206,9 +231,11 @@ class Stack:
 
     def _web_arguments(self) -> list[str]:
         workers = str(self.options.web_workers)
-        address = f"127.0.0.1:{self.web_port}"
+        binds = ["--bind", f"127.0.0.1:{self.web_port}"]
+        if isinstance(self.cluster, RealCluster):
+            binds += ["--bind", self.cluster.bind]
         threads = ["--worker-class", "gthread", "--threads", "4"]
-        return ["controlplane.wsgi", "--bind", address, "--workers", workers, *threads]
+        return ["controlplane.wsgi", *binds, "--workers", workers, *threads]
 
 
 def inherited() -> dict[str, str]:
@@ -217,8 +244,8 @@ def inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
-def free_port() -> int:
+def free_port(address: str = "127.0.0.1") -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((address, 0))
         port: int = probe.getsockname()[1]
         return port

@@ -66,7 +66,7 @@ class Run:
     def __post_init__(self) -> None:
         self.random = random.Random(self.plan.seed)
         self.stack = Stack(self._options())
-        assert self.stack.cluster
+        assert isinstance(self.stack.cluster, SandboxCluster)
         self.cluster: SandboxCluster = self.stack.cluster
         self.view = ClusterView(self.cluster)
         self.second = self._second_controller()
