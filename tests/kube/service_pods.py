@@ -11,6 +11,9 @@ from tests.waiting import wait_until
 Json = dict[str, Any]
 # It goes on when the test says so.
 WAIT = "while [ ! -e /shared/{0} ]; do sleep 0.05; done"
+# Until it is told to end, which it then does at once: nobody has to wait for its grace.
+REST = "sleep 600 & wait"
+ON_TERM = "trap 'exit 143' TERM"
 SHARED: Json = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
 
 
@@ -31,8 +34,11 @@ def labels_of(assignment: Assignment) -> dict[str, str]:
 
 def pod_spec(script: str, name: str = "db") -> Json:
     return {
-        "initContainers": [sidecar("sleep 600", "agent"), sidecar(script, name, **SHARED)],
-        "containers": [shell("sleep 600", "test", **SHARED)],
+        "initContainers": [
+            sidecar(f"{ON_TERM}; {REST}", "agent"),
+            sidecar(f"{ON_TERM}; {script}", name, **SHARED),
+        ],
+        "containers": [shell(f"{ON_TERM}; {REST}", "test", **SHARED)],
         "volumes": [{"name": "shared", "emptyDir": {}}],
     }
 

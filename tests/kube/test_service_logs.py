@@ -16,7 +16,7 @@ from kube.models import ServiceLog
 from kube.service_logs import Follower, read_to_the_end
 from kube.worker import KubernetesWorker
 from tests.factories import make_assignment, make_suite_run
-from tests.kube.service_pods import WAIT, run, run_job, tell, wait_printed
+from tests.kube.service_pods import REST, WAIT, run, run_job, tell, wait_printed
 from tests.sandbox.kubelet_cluster import Cluster, RunningPod, start_cluster
 
 pytestmark = pytest.mark.django_db
@@ -50,6 +50,20 @@ def assignment() -> Assignment:
     return make_assignment(make_suite_run(backend="kubernetes"))
 
 
+@pytest.fixture
+def pod(node: Cluster, worker: KubernetesWorker, assignment: Assignment) -> RunningPod:
+    """One of the Assignment that has printed a line and goes on, as the worker sees it."""
+    found = run(node, assignment, f"echo one; {REST}")
+    wait_printed(found, "one")
+    worker.pods.refresh()
+    return found
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_logs, "CALL_SECONDS", 0.5)
+
+
 def text(assignment: Assignment, name: str = "db") -> str:
     chunks = LogChunk.objects.filter(stream__assignment=assignment, stream__name=f"service-{name}")
     return b"".join(bytes(chunk.data) for chunk in chunks.order_by("start")).decode()
@@ -73,7 +87,7 @@ def wait_for(
 def test_what_a_service_prints_comes_once_and_is_taken_up_after_a_restart_of_ours(
     node: Cluster, worker: KubernetesWorker, assignment: Assignment
 ) -> None:
-    script = f"echo one; echo two; {WAIT.format('go')}; echo three; sleep 600"
+    script = f"echo one; echo two; {WAIT.format('go')}; echo three; {REST}"
     pod = run(node, assignment, script)
     wait_for(pod, worker, assignment, "two")
     follow(worker)
@@ -89,7 +103,7 @@ def test_secrets_are_taken_out(
 ) -> None:
     ciphertext = encryption.encrypt_mapping({"API_KEY": "s3cr3t-value"})
     TaskSecret.objects.create(task=assignment.task, ciphertext=ciphertext)
-    pod = run(node, assignment, "echo with s3cr3t-value; echo end; sleep 600")
+    pod = run(node, assignment, f"echo with s3cr3t-value; echo end; {REST}")
     wait_for(pod, worker, assignment, "end")
     assert text(assignment) == "with [REDACTED]\nend\n"
 
@@ -98,7 +112,7 @@ def test_a_service_that_is_started_again_is_read_on_from_its_run_before(
     node: Cluster, worker: KubernetesWorker, assignment: Assignment
 ) -> None:
     first = f"echo first; {WAIT.format('go')}; echo last of it; touch /shared/again; exit 1"
-    pod = run(node, assignment, f"if [ -e /shared/again ]; then echo anew; sleep 600; fi; {first}")
+    pod = run(node, assignment, f"if [ -e /shared/again ]; then echo anew; {REST}; fi; {first}")
     wait_for(pod, worker, assignment, "first")
     tell(pod, "go")
     pod.wait(lambda: pod.container("db").get("restartCount") == 1 and pod.runs("db"))
@@ -114,7 +128,7 @@ def test_more_than_is_read_at_once_is_read_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     count = "i=0; while [ $i -lt 3000 ]; do echo $i; i=$((i+1)); done"
-    pod = run(node, assignment, f"{count}; echo end; sleep 600")
+    pod = run(node, assignment, f"{count}; echo end; {REST}")
     wait_printed(pod, "end")
     monkeypatch.setattr(log_lines, "MOST_BYTES", 1000)
     follow(worker)
@@ -126,7 +140,7 @@ def test_more_than_is_read_at_once_is_read_on(
 def test_the_last_read_takes_what_is_there_before_the_job_goes(
     node: Cluster, worker: KubernetesWorker, assignment: Assignment
 ) -> None:
-    pod = run(node, assignment, "echo one; printf half; sleep 600")
+    pod = run(node, assignment, f"echo one; printf half; {REST}")
     wait_printed(pod, "one")
     worker.pods.refresh()
     read_to_the_end(worker.cluster, worker.pods.all())
@@ -137,7 +151,7 @@ def test_the_last_read_takes_what_is_there_before_the_job_goes(
 def test_a_job_is_deleted_once_its_services_logs_were_read_or_could_not_be(
     node: Cluster, worker: KubernetesWorker, assignment: Assignment, answers: bool
 ) -> None:
-    pod = run_job(node, assignment, "echo one; sleep 600")
+    pod = run_job(node, assignment, f"echo one; {REST}")
     wait_printed(pod, "one")
     worker.observe([assignment])
     assignment.close(Category.CANCELLED)
@@ -162,12 +176,12 @@ def asked(node: Cluster) -> int:
     return int(found["fired"])
 
 
+@pytest.mark.usefixtures("impatient")
 def test_of_the_jobs_on_a_node_that_hangs_the_first_alone_waits_for_its_logs(
-    node: Cluster, worker: KubernetesWorker, monkeypatch: pytest.MonkeyPatch
+    node: Cluster, worker: KubernetesWorker
 ) -> None:
-    monkeypatch.setattr(service_logs, "CALL_SECONDS", 0.5)
     rows = [make_assignment(make_suite_run(backend="kubernetes")) for _ in range(2)]
-    for pod in [run_job(node, row, "echo one; sleep 600") for row in rows]:
+    for pod in [run_job(node, row, f"echo one; {REST}") for row in rows]:
         wait_printed(pod, "one")
     worker.observe(rows)
     hang(node)
@@ -178,16 +192,10 @@ def test_of_the_jobs_on_a_node_that_hangs_the_first_alone_waits_for_its_logs(
     assert not any(sighting.holds for sighting in worker.observe(rows))
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_node_that_hung_is_asked_again_after_a_while(
-    node: Cluster,
-    worker: KubernetesWorker,
-    assignment: Assignment,
-    monkeypatch: pytest.MonkeyPatch,
+    node: Cluster, worker: KubernetesWorker, assignment: Assignment, pod: RunningPod
 ) -> None:
-    monkeypatch.setattr(service_logs, "CALL_SECONDS", 0.5)
-    pod = run(node, assignment, "echo one; sleep 600")
-    wait_printed(pod, "one")
-    worker.pods.refresh()
     hang(node)
     read_to_the_end(worker.cluster, worker.pods.all())
     asked(node)
@@ -200,16 +208,10 @@ def test_a_node_that_hung_is_asked_again_after_a_while(
     assert text(assignment) == "one\n"
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_node_that_hangs_keeps_no_other_from_being_asked_but_several_do(
-    node: Cluster,
-    worker: KubernetesWorker,
-    assignment: Assignment,
-    monkeypatch: pytest.MonkeyPatch,
+    node: Cluster, worker: KubernetesWorker, assignment: Assignment, pod: RunningPod
 ) -> None:
-    monkeypatch.setattr(service_logs, "CALL_SECONDS", 0.5)
-    pod = run(node, assignment, "echo one; sleep 600")
-    wait_printed(pod, "one")
-    worker.pods.refresh()
     (seen,) = worker.pods.all()
     hang(node)
     for number in range(service_logs.SEVERAL + 2):
@@ -221,7 +223,7 @@ def test_a_node_that_hangs_keeps_no_other_from_being_asked_but_several_do(
 def test_what_is_released_is_not_read_and_how_far_it_was_is_forgotten(
     node: Cluster, worker: KubernetesWorker, assignment: Assignment
 ) -> None:
-    pod = run(node, assignment, f"echo one; {WAIT.format('go')}; echo two; sleep 600")
+    pod = run(node, assignment, f"echo one; {WAIT.format('go')}; echo two; {REST}")
     wait_for(pod, worker, assignment, "one")
     assert ServiceLog.objects.filter(assignment_id=assignment.pk).exists()
     assignment.close(Category.CANCELLED)
@@ -237,17 +239,15 @@ def test_a_pod_of_another_job_of_this_name_is_not_its(
     node: Cluster, worker: KubernetesWorker, assignment: Assignment
 ) -> None:
     assignment.place(f"task-{assignment.task_id}-a1/the-uid-of-its-job")
-    pod = run(node, assignment, "echo one; sleep 600")
+    pod = run(node, assignment, f"echo one; {REST}")
     wait_printed(pod, "one")
     follow(worker)
     assert text(assignment) == ""
 
 
 def test_a_log_is_asked_for_now_and_then_only_and_for_a_share_of_the_calls(
-    node: Cluster, worker: KubernetesWorker, assignment: Assignment
+    node: Cluster, worker: KubernetesWorker, assignment: Assignment, pod: RunningPod
 ) -> None:
-    pod = run(node, assignment, "echo one; sleep 600")
-    wait_printed(pod, "one")
     worker.config = replace(worker.config, log_every=3600)
     rule = {"kind": "latency", "seconds": 0, "path": "/log[?]"}
     node.api.call("PUT", "/sandbox/faults", [rule])
@@ -261,10 +261,8 @@ def test_a_log_is_asked_for_now_and_then_only_and_for_a_share_of_the_calls(
 
 
 def test_a_node_that_does_not_answer_costs_one_call_and_no_error(
-    node: Cluster, worker: KubernetesWorker, assignment: Assignment
+    node: Cluster, worker: KubernetesWorker, assignment: Assignment, pod: RunningPod
 ) -> None:
-    pod = run(node, assignment, "echo one; sleep 600")
-    wait_printed(pod, "one")
     node.api.call("PUT", "/sandbox/faults", [{"kind": "500", "path": "/log[?]"}])
     follower = Follower()
     for _ in range(3):
@@ -278,11 +276,8 @@ def test_a_node_that_does_not_answer_costs_one_call_and_no_error(
 
 
 def test_two_controllers_that_read_at_once_keep_each_line_once(
-    node: Cluster, worker: KubernetesWorker, assignment: Assignment
+    node: Cluster, worker: KubernetesWorker, assignment: Assignment, pod: RunningPod
 ) -> None:
-    pod = run(node, assignment, "echo one; sleep 600")
-    wait_printed(pod, "one")
-    worker.pods.refresh()
     (source,) = service_logs.sources(worker.pods.all())
     stale = ServiceLog.of(assignment.pk, "db")
     service_logs.read(worker.cluster, source)
@@ -297,7 +292,7 @@ def test_what_is_released_while_it_is_read_is_not_kept_with_its_secrets(
     """They are deleted with the release, so nothing could be taken out any more."""
     ciphertext = encryption.encrypt_mapping({"API_KEY": "s3cr3t-value"})
     TaskSecret.objects.create(task=assignment.task, ciphertext=ciphertext)
-    pod = run(node, assignment, "echo with s3cr3t-value; sleep 600")
+    pod = run(node, assignment, f"echo with s3cr3t-value; {REST}")
     wait_printed(pod, "s3cr3t-value")
     found: list[service_logs.Source] = []
 
