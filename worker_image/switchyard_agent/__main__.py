@@ -14,8 +14,11 @@ if not __package__:
 
 if __name__ == "__main__":
     mode = sys.argv[1] if len(sys.argv) > 1 else "poll"
+    package = __package__ or "switchyard_agent"
+    if sys.argv[1:] == ["--version"]:
+        print(f"switchyard-agent {importlib.import_module(package).VERSION}")
+        sys.exit()
     if mode not in MODES or len(sys.argv) > 2:
         print(f"{' '.join(sys.argv[1:])}: use one of {', '.join(MODES)}", file=sys.stderr)
         sys.exit(BAD_SETTINGS)
-    package = __package__ or "switchyard_agent"
     sys.exit(importlib.import_module(f"{package}.{MODES[mode]}").main())
