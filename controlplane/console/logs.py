@@ -9,12 +9,14 @@ from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
-from dispatch.models import LogChunk, LogStream
+from dispatch.models import LogStream
 from dispatch.operators import OperatorRequest, operator_page
 
 TAIL_BYTES = 64_000
 STEP_BYTES = 256_000
 MOST_INCOMPLETE_BYTES = 3
+# Of 256 KiB at most: a log of any length is read with so many in memory.
+CHUNKS_AT_ONCE = 4
 
 # Colours and cursor movements of terminals, and control characters apart from tab and newline.
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
@@ -74,15 +76,12 @@ def _bytes(stream: LogStream, start: int, end: int) -> Iterator[bytes]:
         notice = ""
     first = stream.chunks.filter(start__lte=start).order_by("-start").first()
     chunks = stream.chunks.filter(start__gte=first.start if first else 0, start__lt=end)
-    for chunk in chunks.order_by("start").iterator(chunk_size=50):
-        if notice and chunk.start >= (stream.cut_to or 0):
+    rows = chunks.order_by("start").values_list("start", "data")
+    for at, data in rows.iterator(chunk_size=CHUNKS_AT_ONCE):
+        if notice and at >= (stream.cut_to or 0):
             yield notice.encode()
             notice = ""
-        yield _overlap(chunk, start, end)
-
-
-def _overlap(chunk: LogChunk, start: int, end: int) -> bytes:
-    return bytes(chunk.data)[max(0, start - chunk.start) : max(0, end - chunk.start)]
+        yield bytes(memoryview(data)[max(0, start - at) : max(0, end - at)])
 
 
 def _whole(data: bytes) -> bytes:

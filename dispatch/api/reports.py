@@ -1,13 +1,14 @@
 """GET: what the agents reported of a Task: logs, results, artifacts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 from django.db.models import Max
 from django.db.models.functions import Length
-from django.http import HttpResponse
+from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 from dispatch.api import queries
@@ -19,6 +20,7 @@ from dispatch.results import Unreadable, document
 
 MOST_EXAMPLES = 20_000
 LONGEST_RUN = 1e9
+CHUNKS_AT_ONCE = 4
 DOWNLOAD = {"Content-Security-Policy": "sandbox; default-src 'none'"}
 
 
@@ -41,7 +43,7 @@ def _stream(row: LogStream) -> dict[str, Any]:
     }
 
 
-def read_log(request: Request, task_id: UUID, name: str) -> HttpResponse:
+def read_log(request: Request, task_id: UUID, name: str) -> HttpResponseBase:
     """Bytes from an offset on. What was cut out of a long stream is passed over: the answer
     then begins behind it, as its header tells."""
     wanted = queries.LOG.read_from(request.query_params)
@@ -53,17 +55,25 @@ def read_log(request: Request, task_id: UUID, name: str) -> HttpResponse:
     if wanted["offset"] > stream.length:
         raise Refused({"offset": f"Is behind the end: {stream.length} is the largest."})
     start, end = _range(stream, wanted["offset"], wanted["limit"])
-    data = _bytes(stream, start, end)
-    return HttpResponse(
-        data,
-        content_type="application/octet-stream",
-        headers={
-            "Log-Offset": str(start),
-            "Log-Next-Offset": str(start + len(data)),
-            "Log-Length": str(stream.length),
-            "Log-Complete": "false" if attempt.released_at is None else "true",
-            **DOWNLOAD,
-        },
+    pieces = _pieces(stream, start, end)
+    size = sum(map(len, pieces))
+    headers = {
+        "Log-Offset": str(start),
+        "Log-Next-Offset": str(start + size),
+        "Log-Length": str(stream.length),
+        "Log-Complete": "false" if attempt.released_at is None else "true",
+    }
+    return _download(pieces, "application/octet-stream", headers)
+
+
+def _download(
+    pieces: list[bytes], content_type: str, headers: Mapping[str, str]
+) -> HttpResponseBase:
+    """From an iterator, so that they go as they are sent: a view and its answer know each other,
+    and would keep a body until Python's collector comes by."""
+    length = {"Content-Length": str(sum(map(len, pieces)))}
+    return StreamingHttpResponse(
+        iter(pieces), content_type=content_type, headers={**headers, **length, **DOWNLOAD}
     )
 
 
@@ -75,21 +85,21 @@ def _range(stream: LogStream, offset: int, limit: int) -> tuple[int, int]:
     return offset, min(offset + limit, stream.cut_from)
 
 
-def _bytes(stream: LogStream, start: int, end: int) -> bytes:
+def _pieces(stream: LogStream, start: int, end: int) -> list[bytes]:
     """Never with a gap inside: it stops early where a chunk is missing."""
     chunks = LogChunk.objects.filter(stream=stream)
     first = chunks.filter(start__lte=start).aggregate(start=Max("start"))["start"]
     if first is None or start >= end:
-        return b""
+        return []
     rows = chunks.filter(start__gte=first, start__lt=end).order_by("start")
-    found = bytearray()
+    found: list[bytes] = []
     at = first
-    for chunk_start, data in rows.values_list("start", "data").iterator(chunk_size=50):
+    for chunk_start, data in rows.values_list("start", "data").iterator(chunk_size=CHUNKS_AT_ONCE):
         if chunk_start != at:
             break
-        found += data
+        found.append(bytes(memoryview(data)[max(0, start - at) : end - at]))
         at += len(data)
-    return bytes(found[start - first : end - first])
+    return found
 
 
 def results(request: Request, task_id: UUID) -> dict[str, Any]:
@@ -168,7 +178,7 @@ def _text(value: Any) -> str:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
-def read_artifact(request: Request, task_id: UUID, name: str) -> HttpResponse:
+def read_artifact(request: Request, task_id: UUID, name: str) -> HttpResponseBase:
     """To be saved, never shown by a browser as a page of ours."""
     wanted = queries.ATTEMPT.read_from(request.query_params)
     attempt = find_attempt(request, task_id, wanted.get("attempt"))
@@ -177,8 +187,5 @@ def read_artifact(request: Request, task_id: UUID, name: str) -> HttpResponse:
         remedy = f"see /api/v1/tasks/{task_id}/results for those that there are."
         raise NotFound("name", f"This attempt has no such artifact: {remedy}")
     disposition = f"attachment; filename*=UTF-8''{quote(artifact.name, safe='')}"
-    return HttpResponse(
-        bytes(artifact.data),
-        content_type=artifact.content_type,
-        headers={"Content-Disposition": disposition, **DOWNLOAD},
-    )
+    headers = {"Content-Disposition": disposition}
+    return _download([bytes(artifact.data)], artifact.content_type, headers)

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -142,7 +143,7 @@ class Log(Endpoint):
         parameters=[queries.LogQuery, *LOG_HEADERS],
         responses=documented(BYTES, 404, 422),
     )
-    def get(self, request: Request, task_id: UUID, stream: str) -> HttpResponse:
+    def get(self, request: Request, task_id: UUID, stream: str) -> HttpResponseBase:
         """Read a log from a byte offset on; what was cut out of its middle is passed over."""
         return reports.read_log(request, task_id, stream)
 
@@ -168,7 +169,7 @@ class OneArtifact(Endpoint):
         parameters=[queries.AttemptQuery],
         responses=documented({(200, "*/*"): OpenApiResponse(OpenApiTypes.BINARY)}, 404, 422),
     )
-    def get(self, request: Request, task_id: UUID, name: str) -> HttpResponse:
+    def get(self, request: Request, task_id: UUID, name: str) -> HttpResponseBase:
         """Download an artifact, a screenshot for example."""
         return reports.read_artifact(request, task_id, name)
 

@@ -86,7 +86,7 @@ class Api:
 
     def _answer(self, answer: Any) -> Answer:
         headers = {name.lower(): value for name, value in answer.headers.items()}
-        return Answer(answer.status_code, headers, answer.content)
+        return Answer(answer.status_code, headers, answer.getvalue())
 
 
 @dataclass
