@@ -15,6 +15,8 @@ from tests.cluster.packages import needed
 
 SOURCES = Path(__file__).parent / "go"
 PROGRAMS = ("etcd", "crane", "kubernetes")
+# The test double of the builder: nothing of the cluster, so it is built when a test needs one.
+DOUBLE, DOUBLE_SOURCES = "executor", Path(__file__).parent / "executor"
 BUILD_SECONDS = 1800
 # It is compiled by what the module cache holds, so what the API server says of itself is told here.
 VERSION = "1.34.4"
@@ -33,10 +35,14 @@ def build_all(say: Callable[[str], None]) -> None:
 
 def binary(name: str) -> Path:
     digest = hashlib.sha256()
-    for file in sorted((SOURCES / name).iterdir()):
+    for file in sorted(sources(name).iterdir()):
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     digest.update(" ".join(flags(name)).encode())
     return cache() / f"{name}-{digest.hexdigest()[:16]}"
+
+
+def sources(name: str) -> Path:
+    return DOUBLE_SOURCES if name == DOUBLE else SOURCES / name
 
 
 def flags(name: str) -> list[str]:
@@ -60,7 +66,7 @@ def build(name: str) -> None:
             try:
                 code = subprocess.run(
                     command,
-                    cwd=SOURCES / name,
+                    cwd=sources(name),
                     env={**os.environ, "CGO_ENABLED": "0"},
                     stdout=output,
                     stderr=subprocess.STDOUT,

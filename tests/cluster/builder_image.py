@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.cluster.binaries import DOUBLE, binary, build
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import crane
 from tests.cluster.layout import Layout
@@ -63,7 +64,7 @@ def builder_kind() -> str:
 def _executor() -> Path:
     text = os.environ.get(EXECUTOR)
     if not text:
-        raise ClusterError(f"Nothing builds: set {EXECUTOR} or {IMAGE}.")
+        return _double()
     program = Path(text)
     try:
         static = _is_static(program)
@@ -72,6 +73,13 @@ def _executor() -> Path:
     if not static:
         remedy = "build it with CGO_ENABLED=0"
         raise ClusterError(f"{EXECUTOR}={text} is not a static program of 64 bits: {remedy}.")
+    return program
+
+
+def _double() -> Path:
+    program = binary(DOUBLE)
+    if not program.exists():
+        build(DOUBLE)
     return program
 
 

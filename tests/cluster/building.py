@@ -1,0 +1,300 @@
+"""Builds by the builder's container as the product makes it, each in a pod of its own: on a node,
+in a namespace that allows nothing beyond PodSecurity baseline.
+"""
+
+import base64
+import io
+import json
+import os
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kube.manifest import places
+from kube.manifest.builder import builder
+from kube.manifest.dependents import docker_config
+from kube.manifest.places import folder, mount
+from kube.manifest.request import Login
+from kube.manifest.settings import GI, MI, ManifestSettings, ResourceClass, Resources
+from kube.manifest.values import SecretValues
+from kube.names import BUILDER
+from kube.planner.template import Template
+from tests.cluster.builder_image import builder_image
+from tests.cluster.images import crane
+from tests.cluster.layout import MOST, Layout
+from tests.conformance.cluster import Cluster, Json, unique
+from tests.kube.making import MAIN, make_plan, make_request, make_settings
+
+SECONDS = 60.0
+DOCKERFILE = ".saturnci/Dockerfile"
+SMALL = Resources(
+    cpu=0.05, cpu_limit=2, memory=64 * MI, memory_limit=512 * MI, disk=64 * MI, disk_limit=2 * GI
+)
+# The log is in a volume, so this tells it; the digest after it, where the builder told one.
+KEEPER = """\
+tell() { cat /saturn/steps/build.log; echo; echo END; cat /saturn/steps/digest; echo; echo END; }
+trap 'tell; exit' TERM
+until [ -e /saturn/steps/build.rc ]; do sleep 0.1; done
+tell 2>/dev/null
+trap exit TERM
+while :; do sleep 9 & wait $!; done
+"""
+UNPACK = "tar xzf /saturn/seed/context.tar.gz -C /saturn/checkout"
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """Of a context. `link` makes it a symbolic one."""
+
+    content: str = ""
+    mode: int = 0o644
+    link: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What to build. `dockerfile` is any text, also one that the planner would refuse; {base} in
+    it is a small image with a shell."""
+
+    dockerfile: str
+    files: Mapping[str, File | str] = field(default_factory=dict)
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    target: str = ""
+    cache: str = ""
+    image: str = ""
+    login: Login | None = None
+    flags: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """`words` is what the kubelet tells: the end of the log. `digest` is "" where none was told."""
+
+    code: int
+    reason: str
+    words: str
+    log: str
+    digest: str
+
+    @property
+    def last_line(self) -> str:
+        lines = [line for line in self.log.splitlines() if line.strip()]
+        return lines[-1] if lines else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What an image has at a path."""
+
+    kind: str
+    mode: int
+    owner: tuple[int, int]
+    link: str
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A namespace for builds, and the registry that they pull from and push to."""
+
+    cluster: Cluster
+    layout: Layout
+    name: str
+    builder_image: str
+
+    def of(self, plural: str, name: str = "") -> str:
+        return f"/api/v1/namespaces/{self.name}/{plural}/{name}".rstrip("/")
+
+    def image(self, name: str) -> str:
+        """A reference of this namespace alone."""
+        return f"{self.layout.registry}/{self.name}/{name}:built"
+
+    def cache(self, name: str) -> str:
+        return f"{self.layout.registry}/{self.name}/{name}/cache"
+
+    def start(self, name: str, order: Order) -> None:
+        dockerfile = order.dockerfile.replace("{base}", self.layout.busybox_image)
+        data = {"context.tar.gz": _pack({DOCKERFILE: dockerfile, **order.files})}
+        seed = {"metadata": {"name": name}, "binaryData": data}
+        self.cluster.must("POST", self.of("configmaps"), seed)
+        if order.login:
+            text = docker_config(self._registry(name, order), order.login)
+            login = {"metadata": {"name": name}, "stringData": {"config.json": text}}
+            self.cluster.must("POST", self.of("secrets"), login)
+        pod = {"metadata": {"name": name}, "spec": self._pod(name, order)}
+        self.cluster.must("POST", self.of("pods"), pod)
+
+    def end(self, name: str) -> End:
+        """Waits for it."""
+        ended = self.cluster.wait(lambda: self._ended(name), SECONDS)
+        log, digest = self.cluster.wait(lambda: self._told(name), SECONDS)
+        return End(
+            code=ended["exitCode"],
+            reason=ended["reason"],
+            words=ended.get("message", ""),
+            log=log,
+            digest=digest,
+        )
+
+    def build(self, name: str, order: Order) -> End:
+        self.start(name, order)
+        return self.end(name)
+
+    def config(self, name: str) -> Json:
+        """Of the image that was built."""
+        found: Json = json.loads(crane("config", self.image(name)))["config"]
+        return found
+
+    def digest(self, name: str) -> str:
+        return crane("digest", self.image(name)).strip()
+
+    def layers(self, name: str) -> list[str]:
+        """Their digests."""
+        manifest = json.loads(crane("manifest", self.image(name)))
+        return [layer["digest"] for layer in manifest["layers"]]
+
+    def files(self, name: str) -> dict[str, Entry]:
+        """By path, what whoever pulls the image finds in it."""
+        with tempfile.TemporaryDirectory() as place:
+            crane("export", self.image(name), f"{place}/tar")
+            with tarfile.open(f"{place}/tar") as tar:
+                found = {f"/{item.name.strip('/')}": _entry(tar, item) for item in tar}
+        return found | {
+            path: replace(found[f"/{entry.link.strip('/')}"], kind="hard link", link=entry.link)
+            for path, entry in found.items()
+            if entry.kind == "hard link"
+        }
+
+    def _ended(self, name: str) -> Json | None:
+        status = self.cluster.must("GET", self.of("pods", name))["status"]
+        states = {item["name"]: item["state"] for item in status.get("initContainerStatuses", ())}
+        ended: Json | None = states.get(BUILDER, {}).get("terminated")
+        return ended
+
+    def _told(self, name: str) -> tuple[str, str] | None:
+        path = self.of("pods", name) + "/log"
+        answer = self.cluster.call("GET", path, container="keeper")
+        assert answer.status == 200, answer
+        parts = str(answer.body["text"]).split("\nEND\n")
+        return (parts[0], parts[1].strip()) if len(parts) == 3 else None
+
+    def _pod(self, name: str, order: Order) -> Json:
+        shell = ["/bin/sh", "-c"]
+        image = self.layout.busybox_image
+        seed = mount("seed", places.SEEDS, read_only=True)
+        return {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "dnsPolicy": "Default",
+            "terminationGracePeriodSeconds": 10,
+            "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+            "initContainers": [
+                _container("keeper", image, [*shell, KEEPER], folder("steps"))
+                | {"restartPolicy": "Always"},
+                _container("seed", image, [*shell, UNPACK], seed, folder("checkout")),
+                self._builder(name, order),
+            ],
+            "containers": [_container("end", image, ["/bin/true"])],
+            "volumes": [
+                {"name": "checkout", "emptyDir": {}},
+                {"name": "steps", "emptyDir": {}},
+                {"name": "seed", "configMap": {"name": name}},
+                {"name": places.PUSH_LOGIN, "secret": {"secretName": name, "optional": True}},
+            ],
+        }
+
+    def _builder(self, name: str, order: Order) -> Json:
+        """As the product makes it, but for the places of the image and of the layers."""
+        plan = make_plan(MAIN)
+        args = {key: Template((value,)) for key, value in order.arguments.items()}
+        plan = replace(plan, build=replace(plan.build, args=args, target=order.target))
+        nowhere = {} if order.cache else {"cache_repository": ""}
+        request = make_request(push_login=order.login, **nowhere)
+        made = builder(plan, request, self._settings(), SecretValues(variables={}, secret="none"))
+        places = {request.image: self._destination(name, order)}
+        if order.cache:
+            places[request.cache_repository] = order.cache
+        places[f"={request.registry}"] = f"={self._registry(name, order)}"
+        flags = [_replaced(flag, places) for flag in made["args"]]
+        return {**made, "args": [*flags, *order.flags]}
+
+    def _destination(self, name: str, order: Order) -> str:
+        return order.image or self.image(name)
+
+    def _registry(self, name: str, order: Order) -> str:
+        return self._destination(name, order).partition("/")[0]
+
+    def _settings(self) -> ManifestSettings:
+        size = ResourceClass(name="small", builder=SMALL, test=SMALL)
+        return make_settings(
+            builder_image=self.builder_image, registry_insecure=True, classes=(size,)
+        )
+
+
+def _replaced(flag: str, places: Mapping[str, str]) -> str:
+    for old, new in places.items():
+        flag = flag.replace(old, new)
+    return flag
+
+
+def _container(name: str, image: str, command: list[str], *mounts: Json) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": command,
+        "volumeMounts": list(mounts),
+    }
+
+
+@contextmanager
+def building_site() -> Iterator[Site]:
+    """On the cluster that the tests run on: only one of ours has a registry for them."""
+    cluster = Cluster.of(Path(os.environ["CONFORMANCE_KUBECONFIG"]))
+    ours = {layout.api_url: layout for layout in map(Layout.numbered, range(MOST))}
+    if cluster.url not in ours:
+        pytest.skip("builds need the registry of a cluster of `make cluster`")
+    layout, name = ours[cluster.url], unique("builds")
+    site = Site(cluster=cluster, layout=layout, name=name, builder_image=builder_image(layout))
+    labels = {"pod-security.kubernetes.io/enforce": "baseline"}
+    body = {"metadata": {"name": name, "labels": labels}}
+    cluster.must("POST", "/api/v1/namespaces", body)
+    try:
+        account = site.of("serviceaccounts", "default")
+        cluster.wait(lambda: cluster.call("GET", account).status == 200)
+        yield site
+    finally:
+        cluster.call("DELETE", f"/api/v1/namespaces/{name}")
+
+
+def _entry(tar: tarfile.TarFile, item: tarfile.TarInfo) -> Entry:
+    kinds = {tarfile.DIRTYPE: "folder", tarfile.SYMTYPE: "link", tarfile.LNKTYPE: "hard link"}
+    file = tar.extractfile(item) if item.isreg() else None
+    return Entry(
+        kind=kinds.get(item.type, "file"),
+        mode=item.mode,
+        owner=(item.uid, item.gid),
+        link=item.linkname,
+        content=file.read().decode(errors="replace") if file else "",
+    )
+
+
+def _pack(files: Mapping[str, File | str]) -> str:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name, given in files.items():
+            file = given if isinstance(given, File) else File(content=given)
+            entry = tarfile.TarInfo(name)
+            entry.mode, content = file.mode, file.content.encode()
+            if file.link:
+                entry.type, entry.linkname, content = tarfile.SYMTYPE, file.link, b""
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return base64.b64encode(packed.getvalue()).decode()
