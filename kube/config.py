@@ -56,6 +56,7 @@ def _manifest() -> ManifestSettings:
         taint=env.raw("SWITCHYARD_KUBE_NODE_TAINT", ""),
         runtime_class=env.raw("SWITCHYARD_KUBE_RUNTIME_CLASS", ""),
         dns_policy=env.raw("SWITCHYARD_KUBE_DNS_POLICY", "ClusterFirst"),
+        service_patience=env.integer("SWITCHYARD_KUBE_SERVICE_PATIENCE_SECONDS", 180, least=1),
         queue_allowance=env.integer("SWITCHYARD_KUBE_QUEUE_ALLOWANCE_SECONDS", 900, least=1),
         lost_node_toleration=env.integer("SWITCHYARD_KUBE_LOST_NODE_SECONDS", 60),
         time_to_live=env.integer("SWITCHYARD_KUBE_TIME_TO_LIVE_SECONDS", 3600, least=1),

@@ -83,7 +83,8 @@ class ManifestSettings:
 
     `taint` is the key of the taint that keeps others from the nodes; "" for none. `host_aliases`
     are names that DNS does not know, with their addresses. `service` is what a service gets whose
-    compose file says nothing; shared and other file systems in memory come on top.
+    compose file says nothing; shared and other file systems in memory come on top. However short
+    the time that compose gives it to get ready, it has `service_patience`.
     """
 
     namespace: str
@@ -105,6 +106,7 @@ class ManifestSettings:
         disk=256 * MI,
         disk_limit=10 * GI,
     )
+    service_patience: int = 180
     queue_allowance: int = 900
     grace: int = 30
     longest_grace: int = 120

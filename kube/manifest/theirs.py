@@ -71,7 +71,7 @@ def _service(
     texts = values.container(service.name)
     variables = list(texts.variables(service.environment))
     words = _words(service, texts)
-    probe = {"startupProbe": _probe(service.probe, texts)} if service.probe else {}
+    probe = {"startupProbe": _probe(service.probe, texts, settings)} if service.probe else {}
     env = variables + texts.env
     return {
         "name": service.container,
@@ -193,11 +193,13 @@ def _resources(
     )
 
 
-def _probe(probe: Probe, texts: ContainerValues) -> Json:
+def _probe(probe: Probe, texts: ContainerValues, settings: ManifestSettings) -> Json:
+    """Whatever a compose file says, a service may take a while to get ready."""
+    patience = max(settings.service_patience, probe.patience)
     shell = ["/bin/sh", "-c", texts.shell("healthcheck.test", probe.shell)]
     return {
         "exec": {"command": list(probe.words) or shell},
         "periodSeconds": probe.period,
         "timeoutSeconds": probe.timeout,
-        "failureThreshold": math.ceil(probe.patience / probe.period),
+        "failureThreshold": math.ceil(patience / probe.period),
     }

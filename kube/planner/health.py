@@ -11,8 +11,6 @@ from kube.planner.template import Template
 
 # Docker's own defaults, in seconds.
 INTERVAL, TIMEOUT, RETRIES = 30.0, 30.0, 3
-# Whatever a compose file says, a service may take this long to get ready.
-LEAST_PATIENCE = 180
 MOST_PATIENCE = 3600
 # Asking more often than a compose file does costs little and saves a Task whole intervals.
 LONGEST_PERIOD = 2
@@ -37,7 +35,7 @@ def read_probe(reader: Reader) -> Probe | None:
         shell=shell,
         period=max(1, min(LONGEST_PERIOD, math.ceil(often))),
         timeout=max(1, math.ceil(health.seconds("timeout") or TIMEOUT)),
-        patience=min(MOST_PATIENCE, max(LEAST_PATIENCE, math.ceil(patience))),
+        patience=min(MOST_PATIENCE, math.ceil(patience)),
     )
 
 

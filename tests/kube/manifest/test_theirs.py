@@ -7,8 +7,18 @@ from typing import Any
 
 import pytest
 
+from kube.manifest.job import manifests
 from kube.manifest.theirs import SEED_SCRIPT
-from tests.kube.making import MAIN, container, make_manifests, with_main, with_service
+from tests.kube.making import (
+    MAIN,
+    container,
+    make_manifests,
+    make_plan,
+    make_request,
+    make_settings,
+    with_main,
+    with_service,
+)
 from tests.kube.structure import containers
 
 NAMED = "volumes: {data: , ram: {driver_opts: {type: tmpfs, o: size=64m}}}\n"
@@ -109,6 +119,15 @@ def test_a_probe_has_composes_patience() -> None:
     ]
     assert probe["periodSeconds"] * probe["failureThreshold"] >= 300
     assert probe["timeoutSeconds"] == 3
+
+
+def test_a_service_is_never_given_less_time_than_the_settings_say() -> None:
+    compose = with_service("healthcheck: {test: x, interval: 2s, retries: 3}")
+    for patience in (180, 20):
+        settings = make_settings(service_patience=patience)
+        found = container(manifests(make_plan(compose), make_request(), settings), "db")
+        probe = found["startupProbe"]
+        assert probe["periodSeconds"] * probe["failureThreshold"] == patience
 
 
 def test_the_wrapper_takes_the_place_of_the_images_command() -> None:
