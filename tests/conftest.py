@@ -39,7 +39,8 @@ NO_DATABASE = (
 PARTS = {"database": False, "sandbox": True}
 # What needs a real cluster is in no other part, and does not run by itself (tests/cluster).
 CLUSTER = "cluster"
-# Of the sandbox cluster in that part, of a real one in this.
+# Of the sandbox cluster in the other parts, of a real one in this: what is marked, and a folder.
+ANY_CLUSTER = "any_cluster"
 ON_ANY_CLUSTER = "tests/conformance/"
 
 
@@ -67,7 +68,8 @@ def _slow_files_first(items: list[pytest.Item]) -> list[pytest.Item]:
 def _is_in(item: pytest.Item, part: str | None) -> bool:
     needs_cluster = item.get_closest_marker(CLUSTER) is not None
     if part == CLUSTER:
-        return needs_cluster or item.nodeid.startswith(ON_ANY_CLUSTER)
+        on_any = item.get_closest_marker(ANY_CLUSTER) is not None
+        return needs_cluster or on_any or item.nodeid.startswith(ON_ANY_CLUSTER)
     return not needs_cluster and (part is None or _needs_none(item) is PARTS[part])
 
 

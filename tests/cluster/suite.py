@@ -15,7 +15,7 @@ from tests.cluster.starting import up
 from tests.counts import Counts
 from tests.run import on_ci, report, run_part
 
-PLACES = ["tests/cluster", "tests/conformance"]
+PLACES = ["tests/cluster", "tests/conformance", "tests/contract", "tests/kube"]
 
 
 def main(arguments: Sequence[str]) -> int:

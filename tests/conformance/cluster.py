@@ -233,10 +233,11 @@ def true_conditions(status: Json) -> list[str]:
     return [c["type"] for c in status.get("conditions") or () if c["status"] == "True"]
 
 
-def make_node(cluster: Cluster, name: str) -> None:
-    """A node without a kubelet, which takes only what asks for it."""
+def make_node(cluster: Cluster, name: str, **more: str) -> None:
+    """A node without a kubelet, which takes only what asks for it. `more` is what it has of cpu,
+    memory and pods, if not little."""
     cluster.made.append(name)
-    amounts = {"cpu": "4", "memory": "8Gi", "pods": "50", "ephemeral-storage": "10Gi"}
+    amounts = {"cpu": "4", "memory": "8Gi", "pods": "50", "ephemeral-storage": "10Gi"} | more
     node = {
         "metadata": {"name": name, "labels": {"conformance": name}},
         "spec": {"taints": [{"key": "conformance", "effect": "NoSchedule"}]},

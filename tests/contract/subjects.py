@@ -2,13 +2,17 @@
 
 A subject wraps a backend: `grow(n)` gives it room for n Assignments, `finish_stopping()` lets
 time pass until what was stopped is gone, `suite_run` is what a suite run needs that it can run.
+`marks` are pytest's: `any_cluster` where it runs over a real cluster too.
 A backend's own subject lives with its tests, as `tests.<its folder>.subject.Subject`, and goes
 with them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
+
+import pytest
+from django.utils.module_loading import import_string
 
 from dispatch.backends import Backend
 from dispatch.fake import FakeBackend
@@ -20,6 +24,7 @@ class Subject(Protocol):
     name: str
     backend: Backend
     suite_run: Mapping[str, Any]
+    marks: Sequence[pytest.MarkDecorator]
 
     def grow(self, count: int) -> None: ...
 
@@ -29,6 +34,7 @@ class Subject(Protocol):
 class FakeSubject:
     name = "fake"
     suite_run: Mapping[str, Any] = {}
+    marks: Sequence[pytest.MarkDecorator] = ()
 
     def __init__(self) -> None:
         self.fake = FakeBackend(limit=0)
@@ -41,7 +47,9 @@ class FakeSubject:
         """What is stopped is gone at once."""
 
 
-def all_subjects() -> list[str]:
-    """Dotted paths."""
+def all_subjects() -> list[Any]:
+    """Classes, as pytest's parameters."""
     folders = sorted(path.parent.name for path in TESTS.glob("*/subject.py"))
-    return [f"{__name__}.FakeSubject", *(f"tests.{name}.subject.Subject" for name in folders)]
+    found = {name: import_string(f"tests.{name}.subject.Subject") for name in folders}
+    classes = {"fake": FakeSubject, **found}
+    return [pytest.param(made, id=name, marks=made.marks) for name, made in classes.items()]

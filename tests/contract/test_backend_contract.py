@@ -1,7 +1,6 @@
 """The one contract suite: what `dispatch.backends.Backend` promises, over every backend."""
 
 import pytest
-from django.utils.module_loading import import_string
 
 from dispatch.backends import NoCapacity
 from dispatch.models import Assignment
@@ -13,9 +12,9 @@ from tests.factories import make_assignment, make_suite_run
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(params=all_subjects(), ids=lambda path: path.split(".")[1])
+@pytest.fixture(params=all_subjects())
 def subject(request: pytest.FixtureRequest) -> Subject:
-    made: Subject = import_string(request.param)()
+    made: Subject = request.param()
     return made
 
 

@@ -1,8 +1,9 @@
 """The droplet backend as the contract suite sees it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pytest
 from django.utils import timezone
 
 from dispatch.backends import Backend
@@ -14,6 +15,7 @@ from tests.droplets.factories import make_worker
 class Subject:
     name = "droplets"
     suite_run: Mapping[str, Any] = {}
+    marks: Sequence[pytest.MarkDecorator] = ()
 
     def __init__(self) -> None:
         self.backend: Backend = DropletBackend()

@@ -1,13 +1,12 @@
-"""One sandbox cluster for all tests of this process, started when it is first needed."""
+"""The clusters that the backend is tested over, as their administrator sees them: a sandbox for all
+tests of this process, and what it has in common with a real one (`tests/kube/real_cluster.py`).
+"""
 
 import atexit
 import builtins
 import dataclasses
-import json
 import shutil
 import tempfile
-import urllib.error
-import urllib.request
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from kube.config import Config, config
 from sandbox.kubernetes.kubeconfig import write_kubeconfig
 from sandbox.kubernetes.launch import Launched, launch
+from tests.conformance.cluster import MERGE, STRATEGIC, Cluster
 from tests.waiting import wait_until
 
 NAMESPACE, LIMITED = "workers", "limited-token"
@@ -30,125 +30,129 @@ services:
 DOCKERFILE = "FROM ruby:3.3\nWORKDIR /app\nCOPY . .\nRUN bundle install\n"
 
 
-class SandboxCluster:
-    """Talks to the sandbox as its administrator, over plain HTTP."""
+class AnyCluster:
+    """`admin` may do everything; `limited` is a kubeconfig of an account that has the rights of the
+    product's Role and no others, as the backend has them."""
 
-    def __init__(self, launched: Launched) -> None:
-        self.launched = launched
-        # The backend has the rights of the product's Role and no others.
-        self.limited = launched.state / "limited"
-        write_kubeconfig(self.limited, launched.url, {"limited": LIMITED})
-        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-        self.call("POST", "/api/v1/namespaces", namespace)
+    def __init__(self, admin: Cluster, namespace: str, limited: Path) -> None:
+        self.admin, self.namespace, self.limited = admin, namespace, limited
+        self._limits: dict[str, str] = {}
 
     def config(self, **facts: Any) -> Config:
         defaults = config()
-        manifest = dataclasses.replace(defaults.manifest, namespace=NAMESPACE)
         settings: dict[str, Any] = {
             "kubeconfig": str(self.limited),
-            "manifest": manifest,
+            "manifest": dataclasses.replace(defaults.manifest, **self.manifest_settings()),
             "calls_per_second": 1000.0,
             "timeout": 5.0,
         }
         return dataclasses.replace(defaults, **(settings | facts))
 
-    def call(
-        self, method: str, path: str, body: Any = None, content: str = "application/json"
-    ) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {self.launched.token}", "Content-Type": content}
-        request = urllib.request.Request(self.launched.url + path, data, headers, method=method)
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return json.loads(answer.read() or b"null")
+    def manifest_settings(self) -> dict[str, Any]:
+        return {"namespace": self.namespace}
 
     def list(self, kind: str) -> list[dict[str, Any]]:
-        group = "apis/batch/v1" if kind == "jobs" else "api/v1"
-        found: list[dict[str, Any]] = self.call("GET", self._path(group, kind))["items"]
+        found: list[dict[str, Any]] = self.admin.must("GET", self.path(kind))["items"]
         return found
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.call("GET", f"{self.path(kind)}/{name}")
-        return found
+        return self.admin.must("GET", f"{self.path(kind)}/{name}")
 
     def make(self, kind: str, body: dict[str, Any]) -> None:
-        self.call("POST", self.path(kind), body)
+        self.admin.must("POST", self.path(kind), body)
 
     def change(self, kind: str, name: str, body: dict[str, Any], part: str = "") -> None:
         """A merge patch, of the object or of one part of it."""
         place = f"{self.path(kind)}/{name}" + (f"/{part}" if part else "")
-        self.call("PATCH", place, body, "application/merge-patch+json")
+        self.admin.must("PATCH", place, body, kind=MERGE)
 
     def delete(self, kind: str, name: str) -> None:
-        self.call("DELETE", f"{self.path(kind)}/{name}", {"propagationPolicy": "Background"})
+        """Returns when it is gone or, where a finalizer holds it, going."""
+        options = {"propagationPolicy": "Background"}
+        self.admin.must("DELETE", f"{self.path(kind)}/{name}", options)
 
     def pod_of(self, job: str) -> dict[str, Any]:
         """Its pod, once there is one that runs."""
+        found: dict[str, Any] = self.admin.wait(lambda: self._running_pod(job))
+        return found
 
-        def running() -> list[dict[str, Any]]:
-            every = self.list("pods")
-            mine = [pod for pod in every if pod["metadata"]["labels"].get("job-name") == job]
-            return [pod for pod in mine if pod["status"].get("phase") == "Running"]
+    def _running_pod(self, job: str) -> dict[str, Any] | None:
+        running = [pod for pod in self.pods(job) if pod["status"].get("phase") == "Running"]
+        return running[0] if running else None
 
-        wait_until(running)
-        return running()[0]
+    def pods(self, job: str) -> "builtins.list[dict[str, Any]]":
+        labels = ((pod["metadata"].get("labels") or {}, pod) for pod in self.list("pods"))
+        return [pod for found, pod in labels if found.get("job-name") == job]
 
     def lose(self, pod: str) -> None:
-        self.call("PUT", f"/sandbox/pods/{NAMESPACE}/{pod}/lose", {})
-
-    def fired(self) -> "builtins.list[int]":
-        """How often each fault has struck."""
-        return [rule["fired"] for rule in self.call("GET", "/sandbox/faults")]
+        """Without a word: it is gone, and nobody said how it ended."""
+        raise NotImplementedError
 
     def path(self, kind: str) -> str:
-        return self._path("apis/batch/v1" if kind == "jobs" else "api/v1", kind)
+        group = "apis/batch/v1" if kind == "jobs" else "api/v1"
+        return f"/{group}/namespaces/{self.namespace}/{kind}"
 
-    def quota(self, jobs: int) -> None:
-        """Let the namespace have so many Jobs."""
-        body = {
-            "apiVersion": "v1",
-            "kind": "ResourceQuota",
-            "metadata": {"name": "jobs", "namespace": NAMESPACE},
-            "spec": {"hard": {"count/jobs.batch": str(jobs)}},
-        }
-        path = self._path("api/v1", "resourcequotas")
-        try:
-            self.call("DELETE", f"{path}/jobs")
-        except urllib.error.HTTPError as error:
-            assert error.code == 404
-        self.call("POST", path, body)
+    def quota(self, **hard: int) -> None:
+        """What the namespace may have: `jobs`, `pods`. Returns when that holds."""
+        names = {"jobs": "count/jobs.batch", "pods": "pods"}
+        limits = {names[kind]: str(count) for kind, count in hard.items()}
+        if limits == self._limits:
+            return
+        path = f"{self.path('resourcequotas')}/limits"
+        self.admin.call("DELETE", path)
+        body = {"metadata": {"name": "limits"}, "spec": {"hard": limits}}
+        self.make("resourcequotas", body)
+
+        def counted() -> bool:
+            status = self.admin.must("GET", path).get("status", {})
+            used = status.get("used", {}).get("count/jobs.batch")
+            return status.get("hard") == limits and used in (None, str(len(self.list("jobs"))))
+
+        self.admin.wait(counted)
+        self._limits = limits
 
     def complete(self, job: dict[str, Any]) -> None:
         """Let its pod end well, and wait until the Job says so."""
-        name, path = job["metadata"]["name"], self._path("api/v1", "pods")
-
-        def pods() -> list[dict[str, Any]]:
-            every = self.list("pods")
-            return [pod for pod in every if pod["metadata"]["labels"].get("job-name") == name]
-
-        wait_until(pods)
-        ended = {"status": {"phase": "Succeeded"}}
-        pod = pods()[0]["metadata"]["name"]
-        self.call("PATCH", f"{path}/{pod}/status", ended, "application/merge-patch+json")
+        name = job["metadata"]["name"]
+        self.admin.wait(lambda: self.pods(name))
+        pod = self.pods(name)[0]["metadata"]["name"]
+        path = f"{self.path('pods')}/{pod}/status"
+        self.admin.must("PATCH", path, {"status": {"phase": "Succeeded"}}, kind=STRATEGIC)
         wait_until(lambda: self._is_complete(name))
 
     def _is_complete(self, name: str) -> bool:
-        jobs = {job["metadata"]["name"]: job for job in self.list("jobs")}
-        conditions = jobs[name].get("status", {}).get("conditions") or []
+        conditions = self.get("jobs", name).get("status", {}).get("conditions") or []
         return any(condition["type"] == "Complete" for condition in conditions)
 
+    def clear(self) -> None:
+        """Nothing of an earlier test is left."""
+        for job in self.list("jobs"):
+            self.delete("jobs", job["metadata"]["name"])
+        self.quota(jobs=999)
+
+
+class SandboxCluster(AnyCluster):
+    def __init__(self, launched: Launched) -> None:
+        self.launched = launched
+        limited = launched.state / "limited"
+        write_kubeconfig(limited, launched.url, {"limited": LIMITED})
+        super().__init__(Cluster.of(launched.kubeconfig), NAMESPACE, limited)
+        self.admin.must("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+
+    def lose(self, pod: str) -> None:
+        self.admin.must("PUT", f"/sandbox/pods/{NAMESPACE}/{pod}/lose", {})
+
+    def fired(self) -> "builtins.list[int]":
+        """How often each fault has struck."""
+        rules: Any = self.admin.must("GET", "/sandbox/faults")
+        return [rule["fired"] for rule in rules]
+
     def faults(self, *rules: dict[str, Any]) -> None:
-        self.call("PUT", "/sandbox/faults", list(rules))
+        self.admin.must("PUT", "/sandbox/faults", list(rules))
 
     def clear(self) -> None:
         self.faults()
-        for job in self.list("jobs"):
-            name = job["metadata"]["name"]
-            path = self._path("apis/batch/v1", "jobs")
-            self.call("DELETE", f"{path}/{name}", {"propagationPolicy": "Background"})
-        self.quota(1000)
-
-    def _path(self, group: str, kind: str) -> str:
-        return f"/{group}/namespaces/{NAMESPACE}/{kind}"
+        super().clear()
 
 
 @cache

@@ -1,4 +1,4 @@
-"""A sandbox cluster, and the backend that talks to it over HTTP."""
+"""A cluster, and the backend that talks to it over HTTP."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,21 +8,31 @@ import pytest
 from dispatch.models import Assignment
 from kube.worker import KubernetesWorker
 from tests.factories import make_assignment, make_suite_run
-from tests.kube.cluster import COMPOSE, DOCKERFILE, SandboxCluster, sandbox_cluster
+from tests.kube.cluster import (
+    COMPOSE,
+    DOCKERFILE,
+    AnyCluster,
+    SandboxCluster,
+    sandbox_cluster,
+)
+from tests.kube.real_cluster import any_cluster
 
 TEXTS = {"compose_text": COMPOSE, "dockerfile_text": DOCKERFILE}
 
 
 @pytest.fixture
-def cluster() -> Iterator[SandboxCluster]:
-    cluster = sandbox_cluster()
+def cluster(request: pytest.FixtureRequest) -> Iterator[AnyCluster]:
+    """The sandbox; for what is marked `any_cluster`, the real one where one is given."""
+    marked = request.node.get_closest_marker("any_cluster")
+    cluster = any_cluster() if marked else sandbox_cluster()
     cluster.clear()
     yield cluster
-    cluster.faults()
+    if isinstance(cluster, SandboxCluster):
+        cluster.faults()
 
 
 @pytest.fixture
-def worker(cluster: SandboxCluster) -> KubernetesWorker:
+def worker(cluster: AnyCluster) -> KubernetesWorker:
     return KubernetesWorker(cluster.config(relist=0.0))
 
 

@@ -12,10 +12,10 @@ from kube import leftovers
 from kube.manifest.job import INSTALLATION
 from kube.models import StrayJob
 from kube.worker import KubernetesWorker
-from tests.kube.cluster import SandboxCluster
+from tests.kube.cluster import AnyCluster
 from tests.kube.conftest import queued, started
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_cluster]
 
 Json = dict[str, Any]
 
@@ -29,7 +29,7 @@ def released(worker: KubernetesWorker) -> Assignment:
 
 
 def test_a_job_whose_assignment_is_released_is_removed(
-    cluster: SandboxCluster, worker: KubernetesWorker
+    cluster: AnyCluster, worker: KubernetesWorker
 ) -> None:
     released(worker)
     leftovers.sweep(worker)
@@ -38,7 +38,7 @@ def test_a_job_whose_assignment_is_released_is_removed(
 
 @pytest.mark.parametrize("closed", [False, True])
 def test_one_that_is_live_or_still_to_be_stopped_is_left_to_the_reconciling(
-    cluster: SandboxCluster, worker: KubernetesWorker, closed: bool
+    cluster: AnyCluster, worker: KubernetesWorker, closed: bool
 ) -> None:
     assignment = started(worker)
     if closed:
@@ -48,7 +48,7 @@ def test_one_that_is_live_or_still_to_be_stopped_is_left_to_the_reconciling(
 
 
 def test_a_job_of_another_installation_is_not_touched(
-    cluster: SandboxCluster, worker: KubernetesWorker
+    cluster: AnyCluster, worker: KubernetesWorker
 ) -> None:
     released(worker)
     (job,) = cluster.list("jobs")
@@ -60,7 +60,7 @@ def test_a_job_of_another_installation_is_not_touched(
 
 
 def test_a_list_alone_is_not_acted_on(
-    cluster: SandboxCluster, worker: KubernetesWorker, monkeypatch: pytest.MonkeyPatch
+    cluster: AnyCluster, worker: KubernetesWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is there now has another UID than what the list showed."""
     released(worker)
@@ -72,7 +72,7 @@ def test_a_list_alone_is_not_acted_on(
 
 
 def test_what_changes_between_the_look_and_the_delete_stays(
-    cluster: SandboxCluster, worker: KubernetesWorker, monkeypatch: pytest.MonkeyPatch
+    cluster: AnyCluster, worker: KubernetesWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     released(worker)
     get = worker.cluster.get
@@ -94,7 +94,7 @@ def forgotten(worker: KubernetesWorker) -> None:
 
 
 def test_a_job_that_no_row_knows_is_shown_and_left_alone(
-    cluster: SandboxCluster, worker: KubernetesWorker
+    cluster: AnyCluster, worker: KubernetesWorker
 ) -> None:
     forgotten(worker)
     leftovers.sweep(worker)
@@ -110,7 +110,7 @@ def test_a_job_that_no_row_knows_is_shown_and_left_alone(
 
 @pytest.mark.parametrize("life,left", [(3600, 1), (0, 0)])
 def test_one_that_was_never_released_goes_when_its_start_counts_as_lost(
-    cluster: SandboxCluster,
+    cluster: AnyCluster,
     worker: KubernetesWorker,
     monkeypatch: pytest.MonkeyPatch,
     life: int,
@@ -127,7 +127,7 @@ def test_one_that_was_never_released_goes_when_its_start_counts_as_lost(
 
 
 def test_one_that_runs_is_never_removed_for_its_age(
-    cluster: SandboxCluster, worker: KubernetesWorker
+    cluster: AnyCluster, worker: KubernetesWorker
 ) -> None:
     forgotten(worker)
     live_for(worker, 0)

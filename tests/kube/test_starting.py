@@ -12,7 +12,7 @@ from kube.manifest.job import suffix_of
 from kube.manifest.request import job_name
 from kube.requesting import manifests_of, with_rows
 from kube.worker import KubernetesWorker
-from tests.kube.cluster import SandboxCluster
+from tests.kube.cluster import AnyCluster, SandboxCluster
 from tests.kube.conftest import queued, started
 
 pytestmark = pytest.mark.django_db
@@ -24,7 +24,7 @@ def name_of(assignment: Assignment) -> str:
     return job_name(assignment.task_id, assignment.number)
 
 
-def check_whole(cluster: SandboxCluster, assignment: Assignment) -> None:
+def check_whole(cluster: AnyCluster, assignment: Assignment) -> None:
     """One Job, released, and everything that its pod needs is there and belongs to it."""
     (job,) = cluster.list("jobs")
     assert job["spec"]["suspend"] is False
@@ -74,8 +74,9 @@ def _crash(*arguments: Any) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.any_cluster
 def test_a_start_that_was_cut_short_before_the_release_is_gone_on_with(
-    cluster: SandboxCluster, worker: KubernetesWorker
+    cluster: AnyCluster, worker: KubernetesWorker
 ) -> None:
     assignment = queued()
     cut_short(worker, assignment)
@@ -86,8 +87,9 @@ def test_a_start_that_was_cut_short_before_the_release_is_gone_on_with(
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
 
 
+@pytest.mark.any_cluster
 def test_what_an_older_job_of_its_name_has_left_behind_is_not_used(
-    cluster: SandboxCluster, worker: KubernetesWorker
+    cluster: AnyCluster, worker: KubernetesWorker
 ) -> None:
     assignment = queued()
     cut_short(worker, assignment)
@@ -102,8 +104,9 @@ def test_what_an_older_job_of_its_name_has_left_behind_is_not_used(
     cluster.change("secrets", name, {"metadata": {"finalizers": None}})
 
 
+@pytest.mark.any_cluster
 def test_a_starter_that_paused_ends_as_the_one_that_went_on(
-    cluster: SandboxCluster, worker: KubernetesWorker, monkeypatch: pytest.MonkeyPatch
+    cluster: AnyCluster, worker: KubernetesWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assignment, other = queued(), KubernetesWorker(cluster.config())
     make = worker._make_dependents
@@ -119,9 +122,10 @@ def test_a_starter_that_paused_ends_as_the_one_that_went_on(
     check_whole(cluster, assignment)
 
 
+@pytest.mark.any_cluster
 @pytest.mark.parametrize("pause", ["_make_dependents", "_release"])
 def test_a_starter_that_paused_takes_nothing_from_the_job_that_was_made_after_its_own(
-    cluster: SandboxCluster, worker: KubernetesWorker, monkeypatch: pytest.MonkeyPatch, pause: str
+    cluster: AnyCluster, worker: KubernetesWorker, monkeypatch: pytest.MonkeyPatch, pause: str
 ) -> None:
     assignment, other = queued(), KubernetesWorker(cluster.config())
     go_on = getattr(worker, pause)
@@ -139,8 +143,9 @@ def test_a_starter_that_paused_takes_nothing_from_the_job_that_was_made_after_it
     assert [other.start(assignment)] == placements
 
 
+@pytest.mark.any_cluster
 def test_a_job_that_is_being_deleted_is_waited_for(
-    cluster: SandboxCluster, worker: KubernetesWorker
+    cluster: AnyCluster, worker: KubernetesWorker
 ) -> None:
     assignment = queued()
     name = worker.start(assignment).external_id.partition("/")[0]
@@ -153,8 +158,9 @@ def test_a_job_that_is_being_deleted_is_waited_for(
     check_whole(cluster, assignment)
 
 
+@pytest.mark.any_cluster
 def test_one_that_was_claimed_gets_no_second_job(
-    cluster: SandboxCluster, worker: KubernetesWorker
+    cluster: AnyCluster, worker: KubernetesWorker
 ) -> None:
     """The release worked without an answer, its agent claimed, and then somebody deleted it."""
     assignment = queued()
@@ -224,7 +230,8 @@ def test_a_full_quota_says_nothing_of_an_earlier_start_without_an_answer(
     assert Assignment.by_id(assignment.pk).start_tried_at == tried is not None
 
 
-def test_a_namespace_that_is_not_there_is_an_unavailable_cluster(cluster: SandboxCluster) -> None:
+@pytest.mark.any_cluster
+def test_a_namespace_that_is_not_there_is_an_unavailable_cluster(cluster: AnyCluster) -> None:
     config = cluster.config()
     manifest = dataclasses.replace(config.manifest, namespace="nowhere")
     worker = KubernetesWorker(dataclasses.replace(config, manifest=manifest))
@@ -232,8 +239,9 @@ def test_a_namespace_that_is_not_there_is_an_unavailable_cluster(cluster: Sandbo
         worker.start(queued())
 
 
+@pytest.mark.any_cluster
 def test_a_job_of_another_assignment_under_our_name_is_rejected(
-    cluster: SandboxCluster, worker: KubernetesWorker
+    cluster: AnyCluster, worker: KubernetesWorker
 ) -> None:
     assignment = queued()
     job = manifests_of(with_rows(assignment.pk), worker.config).job

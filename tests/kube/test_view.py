@@ -12,7 +12,7 @@ from dispatch.backends import BackendError, Unavailable
 from kube import view as view_module
 from kube.api import Cluster
 from kube.view import View
-from tests.kube.cluster import SandboxCluster
+from tests.kube.cluster import AnyCluster, SandboxCluster
 from tests.waiting import wait_until
 
 LABELS = {"app": "view"}
@@ -21,8 +21,8 @@ LABELS = {"app": "view"}
 class Watched:
     """A view of ConfigMaps, followed by a thread as the controller's loop does."""
 
-    def __init__(self, cluster: SandboxCluster, **facts: Any) -> None:
-        config = cluster.config(kubeconfig=str(cluster.launched.kubeconfig))
+    def __init__(self, cluster: AnyCluster, **facts: Any) -> None:
+        config = cluster.config(kubeconfig=str(cluster.admin.kubeconfig))
         self.api = Cluster(
             config.kubeconfig,
             config.manifest.namespace,
@@ -67,7 +67,7 @@ class Watched:
 
 
 @pytest.fixture
-def watched(cluster: SandboxCluster, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Watched]:
+def watched(cluster: AnyCluster, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Watched]:
     monkeypatch.setattr(view_module, "WATCH_SECONDS", 2.0)
     for item in cluster.list("configmaps"):
         if item["metadata"].get("labels") == LABELS:
@@ -75,13 +75,14 @@ def watched(cluster: SandboxCluster, monkeypatch: pytest.MonkeyPatch) -> Callabl
     return lambda **facts: Watched(cluster, **facts)
 
 
-def make(cluster: SandboxCluster, name: str) -> None:
+def make(cluster: AnyCluster, name: str) -> None:
     metadata = {"name": name, "labels": LABELS}
     cluster.make("configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
 
 
+@pytest.mark.any_cluster
 def test_it_sees_what_was_there_and_what_comes_changes_and_goes(
-    cluster: SandboxCluster, watched: Callable[..., Watched]
+    cluster: AnyCluster, watched: Callable[..., Watched]
 ) -> None:
     make(cluster, "before")
     with watched().following() as found:
@@ -132,8 +133,9 @@ def test_a_long_list_is_read_in_pages_and_whole(
     assert cluster.fired() == [3], "two and two and one"
 
 
+@pytest.mark.any_cluster
 def test_a_list_that_is_young_enough_is_not_asked_for_again(
-    cluster: SandboxCluster, watched: Callable[..., Watched]
+    cluster: AnyCluster, watched: Callable[..., Watched]
 ) -> None:
     found = watched(relist=30.0)
     found.view.refresh()
@@ -210,8 +212,9 @@ def test_a_pause_that_the_cluster_asked_for_is_kept(
     assert found.changes == 0, "it was not asked again"
 
 
+@pytest.mark.any_cluster
 def test_events_in_the_wrong_order_do_not_bring_the_past_back(
-    cluster: SandboxCluster, watched: Callable[..., Watched]
+    cluster: AnyCluster, watched: Callable[..., Watched]
 ) -> None:
     make(cluster, "one")
     old = cluster.get("configmaps", "one")

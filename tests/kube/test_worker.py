@@ -11,14 +11,15 @@ from dispatch.backends import NoCapacity, Rejected, Unavailable
 from dispatch.models import Assignment, TaskSecret
 from dispatch.outcomes import Category
 from kube.worker import KubernetesWorker
-from tests.kube.cluster import COMPOSE, SandboxCluster
+from tests.kube.cluster import COMPOSE, AnyCluster, SandboxCluster
 from tests.kube.conftest import queued, started
 
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.any_cluster
 def test_a_job_is_made_with_its_secrets_and_then_released(
-    cluster: SandboxCluster, worker: KubernetesWorker
+    cluster: AnyCluster, worker: KubernetesWorker
 ) -> None:
     assignment = started(worker)
     (job,) = cluster.list("jobs")
@@ -29,7 +30,8 @@ def test_a_job_is_made_with_its_secrets_and_then_released(
     assert job["metadata"]["uid"] in owners
 
 
-def test_no_secret_stands_in_the_job(cluster: SandboxCluster, worker: KubernetesWorker) -> None:
+@pytest.mark.any_cluster
+def test_no_secret_stands_in_the_job(cluster: AnyCluster, worker: KubernetesWorker) -> None:
     assignment = queued()
     ciphertext = encryption.encrypt_mapping({"API_KEY": "s3cr3t-value"})
     TaskSecret.objects.create(task=assignment.task, ciphertext=ciphertext)
@@ -44,8 +46,9 @@ def test_a_429_says_how_long_to_wait(cluster: SandboxCluster, worker: Kubernetes
     assert caught.value.retry_after == 7
 
 
+@pytest.mark.any_cluster
 def test_one_that_is_closed_while_its_job_is_made_never_runs(
-    cluster: SandboxCluster, worker: KubernetesWorker, monkeypatch: pytest.MonkeyPatch
+    cluster: AnyCluster, worker: KubernetesWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The starter pauses between the Job and its release, and the Task is cancelled there."""
     assignment = queued()
@@ -62,8 +65,9 @@ def test_one_that_is_closed_while_its_job_is_made_never_runs(
     assert cluster.list("pods") == []
 
 
+@pytest.mark.any_cluster
 def test_a_job_of_somebody_else_under_our_name_is_left_alone(
-    cluster: SandboxCluster, worker: KubernetesWorker
+    cluster: AnyCluster, worker: KubernetesWorker
 ) -> None:
     assignment = started(worker)
     Assignment.objects.filter(pk=assignment.pk).update(external_id="task-x/another-uid")
@@ -71,8 +75,9 @@ def test_a_job_of_somebody_else_under_our_name_is_left_alone(
     assert len(cluster.list("jobs")) == 1
 
 
+@pytest.mark.any_cluster
 def test_a_start_never_confirmed_and_older_than_a_jobs_life_is_lost_and_not_made_again(
-    cluster: SandboxCluster, worker: KubernetesWorker
+    cluster: AnyCluster, worker: KubernetesWorker
 ) -> None:
     assignment = queued()
     long_ago = timezone.now() - timedelta(hours=2)
@@ -89,8 +94,9 @@ def test_what_cannot_be_planned_is_rejected_with_the_remedy(worker: KubernetesWo
         worker.start(queued(compose_text=privileged))
 
 
+@pytest.mark.any_cluster
 def test_a_job_that_somebody_deleted_ends_the_attempt_after_a_live_read(
-    cluster: SandboxCluster, worker: KubernetesWorker
+    cluster: AnyCluster, worker: KubernetesWorker
 ) -> None:
     assignment = started(worker)
     assert worker.observe([assignment])[0].ended is None
@@ -99,8 +105,9 @@ def test_a_job_that_somebody_deleted_ends_the_attempt_after_a_live_read(
     assert (sighting.holds, sighting.ended) == (False, Category.UNKNOWN)
 
 
+@pytest.mark.any_cluster
 def test_a_list_that_leaves_a_job_out_ends_nothing(
-    cluster: SandboxCluster, worker: KubernetesWorker
+    cluster: AnyCluster, worker: KubernetesWorker
 ) -> None:
     assignment = started(worker)
     worker.jobs._objects.clear()
@@ -109,8 +116,9 @@ def test_a_list_that_leaves_a_job_out_ends_nothing(
     assert (sighting.holds, sighting.ended) == (True, None)
 
 
+@pytest.mark.any_cluster
 def test_stopping_takes_job_pods_and_secrets_away(
-    cluster: SandboxCluster, worker: KubernetesWorker
+    cluster: AnyCluster, worker: KubernetesWorker
 ) -> None:
     assignment = started(worker)
     assignment.close(Category.CANCELLED)
@@ -121,6 +129,7 @@ def test_stopping_takes_job_pods_and_secrets_away(
     assert not sighting.holds
 
 
+@pytest.mark.any_cluster
 def test_preflight_knows_the_cluster_and_its_rights(worker: KubernetesWorker) -> None:
     assert {finding.level for finding in worker.check()} <= {"ok", "warning"}
 
@@ -132,8 +141,9 @@ def test_an_api_server_that_is_away_is_an_error_of_the_preflight(
     assert [finding.level for finding in worker.check()] == ["error"]
 
 
+@pytest.mark.any_cluster
 def test_a_job_whose_agent_has_finished_is_not_hurried(
-    cluster: SandboxCluster, worker: KubernetesWorker
+    cluster: AnyCluster, worker: KubernetesWorker
 ) -> None:
     assignment = started(worker)
     rows = Assignment.objects.filter(pk=assignment.pk)
@@ -147,8 +157,9 @@ def test_a_job_whose_agent_has_finished_is_not_hurried(
     assert cluster.list("jobs") == [], "it has had its time"
 
 
+@pytest.mark.any_cluster
 def test_a_job_that_is_over_is_deleted_at_once(
-    cluster: SandboxCluster, worker: KubernetesWorker
+    cluster: AnyCluster, worker: KubernetesWorker
 ) -> None:
     assignment = started(worker)
     Assignment.objects.filter(pk=assignment.pk).update(finished_at=timezone.now())
