@@ -28,14 +28,14 @@ func (c *copier) copy(item item, target string) error {
 	if err != nil || c.kept.covers(path) {
 		return err
 	}
-	if err := c.folders(filepath.Dir(path)); err != nil {
+	if item.file != nil && item.file.IsDir() {
+		return c.folder(path, item)
+	}
+	if err := c.folders(filepath.Dir(path), item.file); err != nil {
 		return err
 	}
-	if item.file != nil && item.file.IsDir() {
-		return c.folder(path, item.file)
-	}
 	if isFolder(path) && !isLink {
-		return fmt.Errorf("cannot copy %s over the folder %s", item.path, path)
+		return fmt.Errorf("copying file: creating file: open %s: is a directory", path)
 	}
 	if err := c.kept.remove(path); err != nil {
 		return err
@@ -60,30 +60,38 @@ func landing(target string, isLink bool) (string, error) {
 	return filepath.Join(folder, filepath.Base(target)), err
 }
 
-// folders makes what is missing above a file.
-func (c *copier) folders(path string) error {
+// folders makes what is missing of a path. The last one belongs to whom what is copied there does.
+func (c *copier) folders(path string, from fs.FileInfo) error {
 	if isFolder(path) {
 		return nil
 	}
-	if err := c.folders(filepath.Dir(path)); err != nil {
+	root := &copier{kept: c.kept}
+	err := root.folders(filepath.Dir(path), nil)
+	c.written = append(c.written, root.written...)
+	if err != nil {
 		return err
 	}
 	if err := os.Mkdir(path, 0o755); err != nil {
 		return err
 	}
 	c.written = append(c.written, path)
-	return c.give(path, nil)
+	return c.give(path, from)
 }
 
-func (c *copier) folder(path string, from fs.FileInfo) error {
-	if isFolder(path) {
-		return nil
-	}
-	if err := os.Mkdir(path, 0o755); err != nil {
+// folder has the mode of the one it is copied from, but the one that COPY names does not.
+func (c *copier) folder(path string, item item) error {
+	isNew := !isFolder(path)
+	if err := c.folders(path, item.file); err != nil {
 		return err
 	}
-	c.written = append(c.written, path)
-	return c.describe(path, from)
+	if item.name == "" {
+		c.written = append(c.written, path)
+		return c.give(path, item.file)
+	}
+	if !isNew {
+		return nil
+	}
+	return c.describe(path, item.file)
 }
 
 func (c *copier) file(item item, path string) error {
@@ -156,7 +164,7 @@ func (s *stage) makeWorkdir() (*change, error) {
 		}
 		copier.owner = &owner{uid: int(who.uid), gid: int(who.uid)}
 	}
-	if err := copier.folders(path); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := copier.folders(path, nil); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	return &change{written: copier.written}, nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -12,6 +13,9 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
+
+// errFromContext begins what Kaniko says of files that are not there.
+var errFromContext = errors.New("failed to get files used from context")
 
 // copyOrder is a COPY, or an ADD of what lies in the context. `others` says that it has flags which
 // are not known here.
@@ -46,13 +50,13 @@ func (s *stage) copyFiles(command instructions.Command, order copyOrder) error {
 	}
 	from, err := s.copySource(order.from)
 	if err != nil {
-		return fmt.Errorf("failed to get files used from context: %w", err)
+		return fmt.Errorf("%w: %w", errFromContext, err)
 	}
 	words := append([]string{command.Name(), order.DestPath, order.chown, order.chmod}, order.SourcePaths...)
 	if order.from == "" {
 		items, err := from.items(order)
 		if err != nil {
-			return fmt.Errorf("failed to get files used from context: %w", err)
+			return err
 		}
 		sum, err := digest(items)
 		if err != nil {
@@ -75,8 +79,10 @@ func (s *stage) copySource(from string) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256([]byte(made.key))
-	root := fmt.Sprintf("%s/deps/%x", kanikoFolder, sum[:8])
+	root := fmt.Sprintf("%s/deps/%d", kanikoFolder, s.plan.number(from))
+	if s.plan.number(from) < 0 {
+		root = fmt.Sprintf("%s/deps/%x", kanikoFolder, sha256.Sum256([]byte(from)))
+	}
 	if _, err := os.Stat(root); err == nil {
 		return &source{root: root, key: made.key}, nil
 	}
@@ -89,6 +95,18 @@ func (s *stage) copySource(from string) (*source, error) {
 // items are what the words of a COPY name, without what is left out. What has no wildcard must be
 // there.
 func (s *source) items(order copyOrder) ([]item, error) {
+	found, err := s.named(order)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errFromContext, err)
+	}
+	return found, nil
+}
+
+func (s *source) named(order copyOrder) ([]item, error) {
+	if len(order.SourcePaths) > 1 && !strings.HasSuffix(order.DestPath, "/") && order.DestPath != "." {
+		return nil, errors.New("when specifying multiple sources in a COPY command, destination must be" +
+			" a directory and end in '/'")
+	}
 	var found []item
 	for _, word := range order.SourcePaths {
 		if strings.Contains(word, "://") {
@@ -117,16 +135,23 @@ func (s *source) match(word string) ([]string, error) {
 		info("Resolving srcs %s...", word)
 		return filepath.Glob(filepath.Join(s.root, word))
 	}
-	clean := filepath.Join("/", word)
-	folder, err := resolve(s.root, filepath.Dir(clean))
+	path, err := s.path(word)
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(folder, filepath.Base(clean))
 	if _, err := os.Lstat(path); err != nil {
 		return nil, fmt.Errorf("failed to get fileinfo for %s: %w", path, err)
 	}
 	return []string{path}, nil
+}
+
+// path follows links above what is named, within the root.
+func (s *source) path(word string) (string, error) {
+	if path := filepath.Join(s.root, word); !strings.HasPrefix(path+"/", s.root+"/") {
+		return path, nil
+	}
+	folder, err := resolve(s.root, filepath.Dir(filepath.Join("/", word)))
+	return filepath.Join(folder, filepath.Base(filepath.Join("/", word))), err
 }
 
 func (s *source) below(top string) ([]item, error) {

@@ -83,7 +83,8 @@ func newFlags(found *options, buildArgs *[]string, mode *string) *pflag.FlagSet 
 func usage() string {
 	var mode string
 	flags := newFlags(&options{}, new([]string), &mode)
-	return "Usage:\n  executor [flags]\n\nFlags:\n" + flags.FlagUsages()
+	hint := "\nUse \"executor [command] --help\" for more information about a command.\n"
+	return "Usage:\n  executor [flags]\n\nFlags:\n" + flags.FlagUsages() + hint
 }
 
 // resolve finds the context and the Dockerfile, which may be named from the context.

@@ -114,6 +114,17 @@ func (p *plan) number(text string) int {
 	return number
 }
 
+// sources are the stages and images that it copies from.
+func (s *plannedStage) sources() []string {
+	var found []string
+	for _, command := range s.Commands {
+		if copied, ok := command.(*instructions.CopyCommand); ok && copied.From != "" {
+			found = append(found, copied.From)
+		}
+	}
+	return found
+}
+
 // need marks a stage with all that it takes something from.
 func (p *plan) need(number int) error {
 	stage := p.stages[number]
@@ -122,10 +133,8 @@ func (p *plan) need(number int) error {
 	}
 	stage.needed = true
 	wanted := []int{stage.from}
-	for _, command := range stage.Commands {
-		if copied, ok := command.(*instructions.CopyCommand); ok && copied.From != "" {
-			wanted = append(wanted, p.number(copied.From))
-		}
+	for _, from := range stage.sources() {
+		wanted = append(wanted, p.number(from))
 	}
 	for _, other := range wanted {
 		if other >= number {

@@ -27,6 +27,15 @@ func newRegistry(options *options) *registry {
 	}
 }
 
+// destination is a tag, where the image goes.
+func (r *registry) destination(text string) (name.Reference, error) {
+	found, err := name.NewTag(text)
+	if err != nil || !slices.Contains(r.insecure, found.RegistryStr()) {
+		return found, err
+	}
+	return name.NewTag(text, name.Insecure)
+}
+
 func (r *registry) reference(text string) (name.Reference, error) {
 	found, err := name.ParseReference(text)
 	if err != nil || !slices.Contains(r.insecure, found.Context().RegistryStr()) {
@@ -36,17 +45,17 @@ func (r *registry) reference(text string) (name.Reference, error) {
 }
 
 // checkPush asks before anything is built.
-func (r *registry) checkPush(destination string) error {
+func (r *registry) checkPush(text string) error {
 	hint := "make sure you entered the correct tag name, that you are authenticated correctly, and try again."
-	reference, err := r.reference(destination)
+	destination, err := r.destination(text)
 	if err != nil {
 		warn("%s", hint)
 		return fmt.Errorf("getting tag for destination: %w", err)
 	}
-	err = remote.CheckPushPermission(reference, authn.DefaultKeychain, http.DefaultTransport)
+	err = remote.CheckPushPermission(destination, authn.DefaultKeychain, http.DefaultTransport)
 	if err != nil {
 		warn("%s", hint)
-		return fmt.Errorf("checking push permission for %q: %w", destination, err)
+		return fmt.Errorf("checking push permission for %q: %w", text, err)
 	}
 	return nil
 }
@@ -68,16 +77,16 @@ func (r *registry) pull(text string) (v1.Image, error) {
 
 func (r *registry) push(text string, image v1.Image) error {
 	info("Pushing image to %s", text)
-	reference, err := r.reference(text)
+	destination, err := r.destination(text)
 	if err != nil {
 		return err
 	}
-	err = again(r.pushRetry, func() error { return remote.Write(reference, image, r.login()) })
+	err = again(r.pushRetry, func() error { return remote.Write(destination, image, r.login()) })
 	if err != nil {
 		return fmt.Errorf("failed to push to destination %s: %w", text, err)
 	}
 	digest, err := image.Digest()
-	info("Pushed %s@%s", reference.Context(), digest)
+	info("Pushed %s@%s", destination.Context(), digest)
 	return err
 }
 

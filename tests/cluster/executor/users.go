@@ -21,11 +21,14 @@ type who struct {
 func userOf(text string) (*who, error) {
 	name, _, _ := strings.Cut(text, ":")
 	if name == "" {
-		return &who{name: "root", home: "/root"}, nil
+		return &who{name: "root", groups: []uint32{0}, home: "/root"}, nil
 	}
 	found, err := findUser(name)
 	if err != nil {
 		return nil, err
+	}
+	if found.name == "" {
+		return found, nil
 	}
 	for _, line := range lines("/etc/group") {
 		if len(line) < 4 || !slices.Contains(strings.Split(line[3], ","), found.name) {
@@ -38,7 +41,8 @@ func userOf(text string) (*who, error) {
 	return found, nil
 }
 
-// findUser takes a name, or a number, which need not be known: it is its own group then.
+// findUser takes a name, or a number, which need not be known: then it has no name, and is its own
+// group.
 func findUser(name string) (*who, error) {
 	uid, notNumber := number(name)
 	for _, line := range lines("/etc/passwd") {
