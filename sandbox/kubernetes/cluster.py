@@ -1,6 +1,5 @@
 """One cluster: its settings, clock and state, and what its parts share."""
 
-import asyncio
 import random
 import uuid
 from pathlib import Path
@@ -11,6 +10,7 @@ from .faults import Faults
 from .quotas import Quotas
 from .settings import Settings
 from .store import Store
+from .watches import Watches
 
 # Without vowels and what looks like them, so that no words come up.
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
@@ -29,7 +29,7 @@ class Cluster:
         self.quotas = Quotas(self.store)
         self.counters = Counters(self.store, self.timers.after_real)
         self._outage_until = float(self.store.meta("outage_until") or 0)
-        self.watches: set[asyncio.Event] = set()
+        self.watches = Watches()
         self._random = random.Random()
 
     @property
@@ -58,8 +58,7 @@ class Cluster:
 
     def wake_watches(self) -> None:
         """Something other than an object has changed that a watch may have to go by."""
-        for wake in self.watches:
-            wake.set()
+        self.watches.wake()
 
     def suffix(self) -> str:
         """Five letters that make a name unique."""

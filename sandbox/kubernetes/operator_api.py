@@ -37,6 +37,7 @@ def _get_state(cluster: Cluster, request: Request) -> Response:
         "compactedVersion": str(store.floor),
         "outage_until": iso(cluster.outage_until) if cluster.is_out else None,
         "watches": len(cluster.watches),
+        "watched": cluster.watches.describe(),
         "objects": {plural: count for plural, count in counts.items() if count},
         "calls": cluster.counters.describe(),
     }

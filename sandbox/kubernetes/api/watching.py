@@ -48,16 +48,15 @@ class _Watch:
             return
         for event in self._beginning():
             yield event
-        wake = asyncio.Event()
-        stop = store.listen(self._resource.plural, lambda change: wake.set())
-        self._cluster.watches.add(wake)
-        ends = loop.time() + self._seconds
-        try:
-            async for event in self._follow(wake, ends):
-                yield event
-        finally:
-            stop()
-            self._cluster.watches.discard(wake)
+        plural = self._resource.plural
+        with self._cluster.watches.opened(self._request.user, plural) as wake:
+            stop = store.listen(plural, lambda change: wake.set())
+            ends = loop.time() + self._seconds
+            try:
+                async for event in self._follow(wake, ends):
+                    yield event
+            finally:
+                stop()
 
     def _beginning(self) -> Iterator[bytes]:
         store = self._cluster.store
