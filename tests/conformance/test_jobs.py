@@ -1,8 +1,18 @@
 """The life of a Job, as its conditions and its pod tell it."""
 
-import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
-from tests.conformance.cluster import MERGE, Json, Namespace, container, true_conditions
+from tests.conformance.cluster import (
+    MERGE,
+    Event,
+    Json,
+    Namespace,
+    container,
+    true_conditions,
+)
+
+TWO_SECONDS = timedelta(seconds=2)
 
 RUNNING = {
     "phase": "Running",
@@ -34,6 +44,18 @@ def ended(code: int, reason: str) -> Json:
         "restartCount": 0,
         "state": {"terminated": {"exitCode": code, "reason": reason}},
     }
+
+
+def time_of(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def version_when(
+    namespace: Namespace, plural: str, since: str, met: Callable[[Event], bool]
+) -> int:
+    """Of the first change after a version of which this holds."""
+    with namespace.cluster.watch(namespace.of(plural), resourceVersion=since) as events:
+        return int(next(event.version for event in events if met(event)))
 
 
 def wait_for(namespace: Namespace, *conditions: str) -> Json:
@@ -128,22 +150,30 @@ def test_at_its_deadline_it_deletes_the_pod_and_is_failed_when_that_is_gone(
     assert status["conditions"][0]["reason"] == "DeadlineExceeded"
     (pod,) = namespace.pods_of("task")
     assert "deletionTimestamp" in pod["metadata"]
-    time.sleep(1.5)  # nothing happens while the pod is there
-    status = namespace.status("task")
-    assert (true_conditions(status), status["terminating"]) == (["FailureTarget"], 1)
+    namespace.cluster.wait(lambda: namespace.status("task").get("terminating") == 1)
+    before = namespace.cluster.must("GET", namespace.of("jobs", "task"))
+    assert true_conditions(before["status"]) == ["FailureTarget"]
     namespace.confirm(pod)
     wait_for(namespace, "FailureTarget", "Failed")
     assert namespace.pods_of("task") == []
+    since = before["metadata"]["resourceVersion"]
+    gone = version_when(namespace, "pods", since, lambda event: event.type == "DELETED")
+    failed = version_when(
+        namespace, "jobs", since, lambda event: "Failed" in true_conditions(event.object["status"])
+    )
+    assert gone < failed
 
 
 def test_the_deadline_counts_from_resume(namespace: Namespace) -> None:
     namespace.create_job(suspend=True, activeDeadlineSeconds=2)
-    time.sleep(2.5)
+    namespace.create_job("made-later", activeDeadlineSeconds=2)
+    namespace.cluster.wait(lambda: "FailureTarget" in namespace.conditions("made-later"))
     assert namespace.conditions("task") == ["Suspended"]
     suspend(namespace, False)
-    resumed = time.monotonic()
     namespace.cluster.wait(lambda: "FailureTarget" in namespace.conditions("task"))
-    assert time.monotonic() - resumed >= 1.0
+    status = namespace.status("task")
+    (failing,) = (c for c in status["conditions"] if c["type"] == "FailureTarget")
+    assert time_of(failing["lastTransitionTime"]) - time_of(status["startTime"]) >= TWO_SECONDS
 
 
 def test_the_deadline_counts_while_the_pod_cannot_be_scheduled(namespace: Namespace) -> None:

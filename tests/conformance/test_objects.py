@@ -54,6 +54,37 @@ def test_without_strict_an_unknown_field_is_dropped_with_a_warning(namespace: Na
 
 
 @pytest.mark.parametrize(
+    ("pod", "said"),
+    [
+        (
+            {"nodeSelector": {"beta.kubernetes.io/os": "linux"}},
+            'nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use "kubernetes.io/os"'
+            " instead",
+        ),
+        (
+            {"nodeSelector": {"failure-domain.beta.kubernetes.io/zone": "here"}},
+            "nodeSelector[failure-domain.beta.kubernetes.io/zone]: deprecated since v1.17;"
+            ' use "topology.kubernetes.io/zone" instead',
+        ),
+        (
+            {"containers": [container(env=[{"name": "A", "value": value} for value in "xy"])]},
+            'containers[0].env[1]: hides previous definition of "A", which may be dropped when'
+            " using apply",
+        ),
+    ],
+)
+def test_what_is_old_or_odd_is_taken_with_a_warning(
+    namespace: Namespace, pod: Json, said: str
+) -> None:
+    job = namespace.job("task", pod=pod, suspend=True)
+    path = namespace.of("jobs")
+    answer = namespace.cluster.call("POST", path, job, fieldValidation="Strict")
+    assert answer.status == 201
+    escaped = said.replace('"', '\\"')
+    assert answer.warnings == (f'299 - "spec.template.spec.{escaped}"',)
+
+
+@pytest.mark.parametrize(
     ("pod", "field"),
     [
         ({"containers": [container("saturn_test_app")]}, "containers[0].name"),

@@ -14,6 +14,7 @@ from kube.models import StrayJob
 from kube.worker import KubernetesWorker
 from tests.kube.cluster import AnyCluster
 from tests.kube.conftest import queued, started
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_cluster]
 
@@ -32,8 +33,17 @@ def test_a_job_whose_assignment_is_released_is_removed(
     cluster: AnyCluster, worker: KubernetesWorker
 ) -> None:
     released(worker)
-    leftovers.sweep(worker)
-    assert cluster.list("jobs") == []
+    wait_until_swept(cluster, worker)
+
+
+def wait_until_swept(cluster: AnyCluster, worker: KubernetesWorker) -> None:
+    """A Job that is just being written by its controller is left to the next round."""
+
+    def is_gone() -> bool:
+        leftovers.sweep(worker)
+        return cluster.list("jobs") == []
+
+    wait_until(is_gone)
 
 
 @pytest.mark.parametrize("closed", [False, True])
@@ -122,6 +132,8 @@ def test_one_that_was_never_released_goes_when_its_start_counts_as_lost(
         worker.start(assignment)
     Assignment.objects.filter(pk=assignment.pk).delete()
     live_for(worker, life)
+    if left == 0:
+        wait_until_swept(cluster, worker)
     leftovers.sweep(worker)
     assert len(cluster.list("jobs")) == left
 

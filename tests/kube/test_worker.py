@@ -1,5 +1,6 @@
 """KubernetesWorker against a sandbox cluster over HTTP: idempotent, fenced, careful."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -63,6 +64,21 @@ def test_one_that_is_closed_while_its_job_is_made_never_runs(
         worker.start(assignment)
     assert cluster.list("jobs") == []
     assert cluster.list("pods") == []
+
+
+@pytest.mark.any_cluster
+def test_a_warning_that_refuses_nothing_keeps_no_job_back(
+    cluster: AnyCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Here of a label of nodes that the API server calls by another name now."""
+    config = cluster.config()
+    nodes = {**config.manifest.node_selector, "beta.kubernetes.io/os": "linux"}
+    manifest = replace(config.manifest, node_selector=nodes)
+    with caplog.at_level("INFO", "kube.worker"):
+        KubernetesWorker(replace(config, manifest=manifest)).start(queued())
+    (job,) = cluster.list("jobs")
+    assert job["spec"]["suspend"] is False
+    assert "deprecated since v1.14" in caplog.text
 
 
 @pytest.mark.any_cluster

@@ -8,6 +8,15 @@ from ..errors import FieldError, field_forbidden, invalid
 from ..store import Object
 from .pod_spec import validate_pod_spec
 
+# Labels of nodes that were renamed: since when, and to what.
+_RENAMED = {
+    "beta.kubernetes.io/arch": ("v1.14", "kubernetes.io/arch"),
+    "beta.kubernetes.io/os": ("v1.14", "kubernetes.io/os"),
+    "failure-domain.beta.kubernetes.io/region": ("v1.17", "topology.kubernetes.io/region"),
+    "failure-domain.beta.kubernetes.io/zone": ("v1.17", "topology.kubernetes.io/zone"),
+    "beta.kubernetes.io/instance-type": ("v1.17", "node.kubernetes.io/instance-type"),
+}
+
 _UPDATABLE = (
     "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
     "`spec.tolerations` (only additions to existing tolerations),"
@@ -194,12 +203,19 @@ def _revived(
 
 def warn_of_pod(spec: Object, path: str) -> list[str]:
     """What the API accepts and does not like."""
-    warnings: list[str] = []
+    warnings = [*_renamed_labels(spec, path)]
     for group in ("initContainers", "containers"):
         for number, container in enumerate(spec.get(group) or ()):
             warnings += _hidden_variables(container, f"{path}.{group}[{number}]")
             warnings += _doubled_ports(container, f"{path}.{group}[{number}]")
     return warnings
+
+
+def _renamed_labels(spec: Object, path: str) -> Iterator[str]:
+    for label in sorted(spec.get("nodeSelector") or {}):
+        if label in _RENAMED:
+            since, name = _RENAMED[label]
+            yield f'{path}.nodeSelector[{label}]: deprecated since {since}; use "{name}" instead'
 
 
 def _hidden_variables(container: Object, path: str) -> Iterator[str]:
