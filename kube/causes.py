@@ -7,10 +7,15 @@ CUSTOMER = (
     "failed to execute command",
     "parsing dockerfile",
     "failed to get fileinfo",
+    "failed to get files used from context",
     "target build stage",
+    "could not parse reference",
+    "failed to optimize instructions",
 )
-PUSHING = ("checking push permissions", "failed to push", "unable to complete operation")
+PUSHING = ("checking push permissions", "failed to push")
 BASE_MISSING = ("manifest_unknown", "manifest unknown", "name_unknown", "not found")
+# It was tried several times. Of what is not there, many registries say that it is not allowed.
+GAVE_UP, NOT_ALLOWED = "unable to complete operation", ("unauthorized:", "denied:")
 FULL_DISK = ("ephemeral", "emptydir", "disk", "no space left")
 
 
@@ -23,8 +28,11 @@ def builder_end(output: str) -> tuple[Category, str]:
         return Category.BUILD_FAILED, f"A step of the Dockerfile failed: {last}"
     if any(sign in words for sign in PUSHING):
         return Category.REGISTRY_PUSH, last
-    if any(sign in words for sign in BASE_MISSING):
+    missing = (*BASE_MISSING, *NOT_ALLOWED) if GAVE_UP in words else BASE_MISSING
+    if any(sign in words for sign in missing):
         return Category.BASE_IMAGE_NOT_FOUND, f"The Dockerfile's base image is not found: {last}"
+    if GAVE_UP in words:
+        return Category.REGISTRY_PUSH, last
     return Category.UNKNOWN, last or "the builder ended without a word"
 
 

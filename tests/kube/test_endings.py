@@ -22,11 +22,19 @@ def end(name: str, code: int, **facts: Any) -> Reading:
     return reading(agentless(pod(container(name, **terminated(code, **facts)))))
 
 
+TRIED = "error building image: unable to complete operation after 3 attempts, last error"
 BUILDS = [
     ("INFO x\nerror building image: failed to execute command: exit 1", "build_failed"),
     ("error: parsing dockerfile: unknown instruction", "build_failed"),
+    ("error building image: could not parse reference: ruby:", "build_failed"),
+    ("failed to get files used from context: when specifying multiple sources", "build_failed"),
+    ("error building image: failed to optimize instructions: unexpected end", "build_failed"),
     ("error checking push permissions -- make sure", "registry_push"),
-    ("error building image: MANIFEST_UNKNOWN: manifest unknown", "base_image_not_found"),
+    ("error checking push permissions: POST x: NAME_UNKNOWN: no such repository", "registry_push"),
+    ("error pushing image: failed to push to destination x: DENIED: no", "registry_push"),
+    (f"{TRIED}: GET http://x/v2/y/manifests/1: MANIFEST_UNKNOWN: y", "base_image_not_found"),
+    (f"{TRIED}: GET https://x/v2/y/manifests/1: UNAUTHORIZED: y", "base_image_not_found"),
+    (f"{TRIED}: Get https://x/v2/: dial tcp: lookup x: no such host", "registry_push"),
     ("", "unknown"),
 ]
 

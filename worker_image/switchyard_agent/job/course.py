@@ -26,7 +26,10 @@ OF_THE_DOCKERFILE = (
     "failed to execute command",
     "parsing dockerfile",
     "failed to get fileinfo",
+    "failed to get files used from context",
     "target build stage",
+    "could not parse reference",
+    "failed to optimize instructions",
 )
 # A step was killed, it may be for its memory: whether it was, the cluster knows.
 KILLED = ("signal: killed", "exit status 137")
