@@ -36,6 +36,7 @@ func execute(arguments []string) (int, error) {
 	return 0, nil
 }
 
+// build tells the digest before it has pushed, as Kaniko does.
 func build(options *options) error {
 	registry := newRegistry(options)
 	if err := registry.checkPush(options.destination); err != nil {
@@ -49,13 +50,15 @@ func build(options *options) error {
 	if err != nil {
 		return fmt.Errorf("error building image: %w", err)
 	}
+	if options.digestFile != "" {
+		if err := os.WriteFile(options.digestFile, []byte(digest.String()), 0o644); err != nil {
+			return fmt.Errorf("error pushing image: %w", err)
+		}
+	}
 	if err := registry.push(options.destination, image); err != nil {
 		return fmt.Errorf("error pushing image: %w", err)
 	}
-	if options.digestFile == "" {
-		return nil
-	}
-	return os.WriteFile(options.digestFile, []byte(digest.String()), 0o644)
+	return nil
 }
 
 // endAtOnce makes TERM end this program and the step that it runs.
