@@ -1,6 +1,6 @@
 """The Kubernetes backend's settings, read from the environment; docs/settings.md explains each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from dispatch import env
@@ -11,11 +11,19 @@ from kube.reading import Grace
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Times are seconds. An empty `kubeconfig` means the ServiceAccount of our own pod."""
+    """Times are seconds. An empty `kubeconfig` means the ServiceAccount of our own pod, an empty
+    `registry_url` that we reach the registry by the name that images have."""
 
     kubeconfig: str
     registry: str
+    registry_url: str
+    registry_username: str
+    registry_password: str = field(repr=False)
+    registry_ca_file: str
     cache: bool
+    build_once: bool
+    image_hours: float
+    image_patience: float
     limit: int
     timeout: float
     calls_per_second: float
@@ -69,7 +77,14 @@ def config() -> Config:
     return Config(
         kubeconfig=env.raw("SWITCHYARD_KUBECONFIG", ""),
         registry=env.raw("SWITCHYARD_KUBE_REGISTRY", "registry.example.com/switchyard"),
+        registry_url=env.raw("SWITCHYARD_KUBE_REGISTRY_URL", "").rstrip("/"),
+        registry_username=env.raw("SWITCHYARD_KUBE_REGISTRY_USERNAME", ""),
+        registry_password=env.raw("SWITCHYARD_KUBE_REGISTRY_PASSWORD", ""),
+        registry_ca_file=env.raw("SWITCHYARD_KUBE_REGISTRY_CA_FILE", ""),
         cache=env.flag("SWITCHYARD_KUBE_BUILD_CACHE", True),
+        build_once=env.flag("SWITCHYARD_KUBE_BUILD_ONCE", True),
+        image_hours=env.number("SWITCHYARD_KUBE_IMAGE_HOURS", 24, least=0.1),
+        image_patience=env.number("SWITCHYARD_KUBE_IMAGE_PATIENCE_SECONDS", 60, least=0),
         limit=env.integer("SWITCHYARD_KUBE_LIMIT", 100, most=10_000),
         timeout=env.number("SWITCHYARD_KUBE_TIMEOUT_SECONDS", 10, least=0.1),
         calls_per_second=env.number("SWITCHYARD_KUBE_CALLS_PER_SECOND", 50, least=1),

@@ -33,6 +33,12 @@ def _follow_pods() -> None:
     _worker().pods.follow()
 
 
+def _follow_images() -> None:
+    from kube import images
+
+    images.follow(_worker())
+
+
 def _sweep_leftovers() -> None:
     from kube import leftovers
 
@@ -78,6 +84,8 @@ def _checks() -> Iterable[CheckMessage]:
 # A watch lasts for seconds; the pause is for one that ends at once. A Job that is made during it is
 # not seen, and asked about by its name in every pass.
 PAUSE_BETWEEN_WATCHES = 0.2
+# Ends come in crowds, and few of them are of a build.
+REST_OF_IMAGES = 0.1
 
 ENTRY = BackendEntry(
     title="Kubernetes",
@@ -92,6 +100,13 @@ ENTRY = BackendEntry(
         Loop(name="watch jobs", step=_follow_jobs, every=PAUSE_BETWEEN_WATCHES),
         Loop(name="watch pods", step=_follow_pods, every=PAUSE_BETWEEN_WATCHES),
         Loop(name="watch age", step=_note_watches, every=5.0),
+        Loop(
+            name="images",
+            step=_follow_images,
+            every=1.0,
+            wakes=frozenset({"closed", "built"}),
+            rest=REST_OF_IMAGES,
+        ),
         Loop(name="job leftovers", step=_sweep_leftovers, every=config().leftovers_every),
         Loop(name="pod silence", step=_watch_for_silence, every=5.0),
         Loop(name="service logs", step=_follow_service_logs, every=1.0),

@@ -19,8 +19,9 @@ from dispatch.redaction import redactor_for
 from kube.api import Cluster, NotThere
 from kube.config import Config
 from kube.labels import job_of
-from kube.manifest.job import ASSIGNMENT
+from kube.manifest.job import ASSIGNMENT, source_of
 from kube.manifest.request import job_name
+from kube.models import Image
 from kube.pod import Pod
 from kube.reading import RUNS, Known, Reading
 from kube.seen import what_was_seen
@@ -118,6 +119,8 @@ class Observing:
         if not reading.ended:
             self._denied[uid] = (time.monotonic() + LOOK_AGAIN_SECONDS, reading)
             return self._sighting(assignment, job, reading)
+        if reading.ended == Category.IMAGE_PULL_NOT_FOUND:
+            _note_lost_image(assignment, job, reading.detail)
         clean = redactor_for(assignment.task_id).clean_text
         seen = what_was_seen(job, pods, events, clean)
         return self._sighting(assignment, job, reading, seen)
@@ -210,6 +213,16 @@ def _clean(assignment: Assignment, text: str) -> str:
     if text in ("", assignment.pending):
         return text
     return redactor_for(assignment.task_id).clean_text(text)
+
+
+def _note_lost_image(assignment: Assignment, job: Json, detail: str) -> None:
+    """Where it is the built image that is not in the registry (any more), the next attempt is not
+    to be sent there again."""
+    source, spec = source_of(job), job["spec"]["template"]["spec"]
+    containers = (*spec["initContainers"], *spec["containers"])
+    of_it = [item["name"] for item in containers if item["image"] == source.reference]
+    if any(detail.startswith(f"{name}: ") for name in of_it):
+        Image.lose(source.built_by or assignment.pk)
 
 
 def _report_is_under_way(assignment: Assignment, patience: float) -> bool:

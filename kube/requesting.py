@@ -1,6 +1,9 @@
 """From an Assignment's rows to the manifests of its Job."""
 
 import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from dispatch import encryption, tokens
@@ -9,8 +12,9 @@ from dispatch.models import Assignment, SuiteRun
 from dispatch.placement import spec_of_task
 from kube.config import Config
 from kube.eligibility import sources_of
+from kube.manifest.builder import what_is_built
 from kube.manifest.job import Manifests, manifests
-from kube.manifest.request import JobRequest
+from kube.manifest.request import ImageSource, JobRequest
 from kube.manifest.values import TaskRefused
 from kube.planner.plan import Plan, PlanRefused
 from kube.planner.planning import plan
@@ -22,16 +26,42 @@ def with_rows(assignment_id: UUID) -> Assignment:
     return rows.get(pk=assignment_id)
 
 
-def manifests_of(assignment: Assignment, config: Config, suffix: str = "") -> Manifests:
-    """The same for the same Assignment and suffix, whenever it is asked. Raises Rejected."""
-    found = _plan(assignment)
+def manifests_of(
+    assignment: Assignment, config: Config, suffix: str = "", source: ImageSource | None = None
+) -> Manifests:
+    """The same for the same Assignment, suffix and source of the image (None: it builds its own),
+    whenever it is asked. Raises Rejected."""
+    found = plan_of(assignment)
+    return made(found, request_of(assignment, config, suffix, source), config)
+
+
+def made(found: Plan, request: JobRequest, config: Config) -> Manifests:
+    """Raises Rejected."""
+    with _refusals():
+        return manifests(found, request, config.manifest)
+
+
+def key_of(assignment: Assignment, found: Plan, request: JobRequest, config: Config) -> str:
+    """Who has the same key could run the same image. It tells nobody what secrets are in it, and
+    cannot be guessed: it is made with a key of ours. Raises Rejected."""
+    with _refusals():
+        dockerfile = assignment.task.suite_run.dockerfile_text or ""
+        whole = what_is_built(found, request, config.manifest, dockerfile)
+    repository = request.image.rpartition(":")[0]
+    text = json.dumps({**whole, "image": repository}, sort_keys=True)
+    return tokens.derive("image", text).rpartition(".")[2]
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
     try:
-        return manifests(found, request_of(assignment, config, suffix), config.manifest)
+        yield
     except TaskRefused as refusal:
         raise Rejected(str(refusal)) from None
 
 
-def _plan(assignment: Assignment) -> Plan:
+def plan_of(assignment: Assignment) -> Plan:
+    """Raises Rejected."""
     sources = sources_of(spec_of_task(assignment.task))
     if isinstance(sources, Eligibility):
         raise Rejected("; ".join(sources.reasons))
@@ -41,9 +71,13 @@ def _plan(assignment: Assignment) -> Plan:
     return found
 
 
-def request_of(assignment: Assignment, config: Config, suffix: str = "") -> JobRequest:
+def request_of(
+    assignment: Assignment, config: Config, suffix: str = "", source: ImageSource | None = None
+) -> JobRequest:
+    """Two that build the same at once push to places of their own."""
     task, suite_run = assignment.task, assignment.task.suite_run
     repository = f"{config.registry}/{repository_path(suite_run)}"
+    own = ImageSource(reference=f"{repository}:{task.pk}-a{assignment.number}")
     return JobRequest(
         task_id=task.pk,
         assignment_id=assignment.pk,
@@ -53,7 +87,7 @@ def request_of(assignment: Assignment, config: Config, suffix: str = "") -> JobR
         commit=suite_run.commit,
         clone_url=suite_run.clone_url or f"https://github.com/{suite_run.repository}.git",
         timeout_seconds=task.timeout_seconds,
-        image=f"{repository}:{task.pk}-a{assignment.number}",
+        source=source or own,
         cache_repository=f"{repository}/cache" if config.cache else "",
         size=min(assignment.size_class, len(config.manifest.classes) - 1),
         suffix=suffix,

@@ -10,6 +10,7 @@ import logging
 import secrets
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -29,16 +30,17 @@ from dispatch.backends import (
 )
 from dispatch.models import Assignment
 from dispatch.outcomes import Category
-from kube import checking, service_logs
+from kube import checking, images, service_logs
 from kube.api import AlreadyThere, Cluster, Conflict, NotThere, Untouched
 from kube.config import Config
 from kube.eligibility import eligible
 from kube.labels import job_of
-from kube.manifest.job import Manifests, selector, suffix_of
+from kube.manifest.job import Manifests, selector, source_of, suffix_of
 from kube.manifest.request import job_name
 from kube.names import BACKEND
 from kube.observing import Observing, is_job_of
-from kube.requesting import manifests_of, with_rows
+from kube.registry import Registry
+from kube.requesting import made, manifests_of, plan_of, request_of, with_rows
 from kube.status import condition_of
 from kube.view import View
 
@@ -72,6 +74,7 @@ class KubernetesWorker:
         )
         self.jobs = self._view("jobs")
         self.pods = self._view("pods")
+        self.registry = _registry(config)
         self._observing = Observing(self.cluster, config, self.jobs, self.pods)
         self._read_out: set[str] = set()
 
@@ -95,9 +98,8 @@ class KubernetesWorker:
         later."""
         assignment = with_rows(assignment.pk)
         self._check_startable(assignment)
-        wanted = manifests_of(assignment, self.config, secrets.token_hex(4))
         try:
-            return self._start(assignment, wanted)
+            return self._start(assignment)
         except (Conflict, NotThere) as error:
             raise NoCapacity(str(error)) from None
 
@@ -112,25 +114,39 @@ class KubernetesWorker:
             assignment.close(Category.UNKNOWN, "Its start was never confirmed.")
             raise NoCapacity("its start was never confirmed")
 
-    def _start(self, assignment: Assignment, wanted: Manifests) -> Placement:
-        job = self._find_claimed(assignment) or self._make_job(assignment, wanted)
+    def _start(self, assignment: Assignment) -> Placement:
+        """A Job that is there keeps the image that it was made for."""
+        wanted, job = None, self._find(assignment)
+        if job is None:
+            wanted = self._wanted(assignment)
+            job = self._make_job(assignment, wanted)
         if job["spec"].get("suspend"):
-            if suffix_of(job) != suffix_of(wanted.job):
-                wanted = manifests_of(assignment, self.config, suffix_of(job))
+            if wanted is None or suffix_of(job) != suffix_of(wanted.job):
+                wanted = manifests_of(assignment, self.config, suffix_of(job), source_of(job))
             self._make_dependents(wanted, job)
             self._release(assignment, job)
-        return Placement(external_id="/".join(_name_and_uid(job)))
+        external_id = "/".join(_name_and_uid(job))
+        return Placement(external_id=external_id, image_from=source_of(job).built_by)
 
-    def _find_claimed(self, assignment: Assignment) -> Json | None:
-        """Whose agent has claimed has a Job, although we could not write that down: none is made a
-        second time."""
-        if assignment.claimed_at is None:
+    def _find(self, assignment: Assignment) -> Json | None:
+        """The Job of an earlier start. Whose agent has claimed has one, although we could not write
+        that down: none is made a second time."""
+        if assignment.claimed_at is None and assignment.start_tried_at is None:
             return None
         try:
             return self._existing_job(assignment)
         except NotThere:
+            if assignment.claimed_at is None:
+                return None
             assignment.close(Category.UNKNOWN, "Its Job was deleted by somebody else.")
             raise NoCapacity("its Job is gone") from None
+
+    def _wanted(self, assignment: Assignment) -> Manifests:
+        """Raises Waits where another Assignment builds its image."""
+        plan = plan_of(assignment)
+        request = request_of(assignment, self.config, secrets.token_hex(4))
+        source = images.source_for(assignment, plan, request, self.config)
+        return made(plan, replace(request, source=source), self.config)
 
     def _make_job(self, assignment: Assignment, wanted: Manifests) -> Json:
         first = assignment.note_start()
@@ -217,6 +233,19 @@ class KubernetesWorker:
 
     def check(self) -> Iterable[Finding]:
         return checking.findings(self.cluster, self.config)
+
+
+def _registry(config: Config) -> Registry:
+    host = config.registry.partition("/")[0]
+    scheme = "http" if config.manifest.registry_insecure else "https"
+    return Registry(
+        host=host,
+        url=config.registry_url or f"{scheme}://{host}",
+        username=config.registry_username,
+        password=config.registry_password,
+        ca_file=config.registry_ca_file,
+        timeout=config.timeout,
+    )
 
 
 def _ends_by_itself(assignment: Assignment, job: Json) -> bool:

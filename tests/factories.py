@@ -1,5 +1,6 @@
 """Rows for tests: plain functions that make one thing each, with what it needs around it."""
 
+import secrets
 from typing import Any
 
 from dispatch.ids import new_id
@@ -16,7 +17,8 @@ def make_suite_run(**facts: Any) -> SuiteRun:
         "account": "acme",
         "suite_run_id": f"build-{new_id()}",
         "repository": "acme/shop",
-        "commit": "0123456789abcdef0123456789abcdef01234567",
+        # Suite runs of one commit share an image.
+        "commit": secrets.token_hex(20),
         "branch": "main",
         "order_count": 4,
         "seed": 1234,

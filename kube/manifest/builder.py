@@ -1,10 +1,21 @@
 """The container that builds the image, with Kaniko: root in its own file system, and no more
 rights than it takes to unpack and change one."""
 
-from kube.manifest import places
-from kube.manifest.places import Json, folder, folder_variable, mount, variable
+from collections.abc import Iterator
+
+from kube.manifest.places import (
+    FOLDERS,
+    PUSH_LOGIN,
+    REGISTRY,
+    TERMINATION_LOG,
+    Json,
+    folder,
+    folder_variable,
+    mount,
+    variable,
+)
 from kube.manifest.request import JobRequest
-from kube.manifest.settings import ManifestSettings
+from kube.manifest.settings import ManifestSettings, ResourceClass
 from kube.manifest.values import ContainerValues, SecretValues, escape
 from kube.names import BUILDER
 from kube.planner.plan import Build, Plan
@@ -28,6 +39,7 @@ CAPABILITIES = (
     "SETFCAP",
     "KILL",
 )
+CHECKOUT, STEPS = FOLDERS["checkout"], FOLDERS["steps"]
 EXECUTOR, SHELL_TOOLS = "/kaniko/executor", "/busybox"
 BUILDER_PATH = f"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/kaniko:{SHELL_TOOLS}"
 # Runs its arguments. They may replace every program of this container, so it uses builtins and the
@@ -60,8 +72,10 @@ def builder(
 ) -> Json:
     """Its output goes to a file for the agent; the end of it is the termination message."""
     texts = values.container(plan.main.name)
-    flags = _flags(plan.build, request, settings) + _build_arguments(plan.build, texts)
-    login = [mount(places.PUSH_LOGIN, places.REGISTRY, read_only=True)]
+    places = (f"--destination={request.image}", f"--digest-file={STEPS}/digest")
+    flags = [escape(flag) for flag in _flags(plan.build, request, settings, *places)]
+    flags += _build_arguments(plan.build, texts)
+    login = [mount(PUSH_LOGIN, REGISTRY, read_only=True)]
     return {
         "name": BUILDER,
         "image": settings.builder_image,
@@ -74,13 +88,40 @@ def builder(
             folder("checkout", read_only=True),
             folder("steps"),
         ],
-        "resources": settings.classes[request.size].builder.as_json(),
+        "resources": _class(request, settings).builder.as_json(),
         "securityContext": {
             "runAsUser": 0,
             "runAsGroup": 0,
             "capabilities": {"drop": ["ALL"], "add": list(CAPABILITIES)},
         },
     }
+
+
+def what_is_built(
+    plan: Plan, request: JobRequest, settings: ManifestSettings, dockerfile: str
+) -> Json:
+    """All that decides what is in the image, and whose it is; the same for all for whom it is the
+    same. It holds secrets. Raises TaskRefused."""
+    values = SecretValues(variables=request.variables, secret="").container(plan.main.name)
+    arguments = {
+        name: values.rendered(f"build.args.{name}", template)
+        for name, template in _arguments(plan.build, values)
+    }
+    return {
+        "account": request.account,
+        "repository": request.repository,
+        "clone_url": request.clone_url,
+        "commit": request.commit,
+        "dockerfile": dockerfile,
+        "arguments": arguments,
+        "builder": settings.builder_image,
+        "flags": _flags(plan.build, request, settings),
+    }
+
+
+def _class(request: JobRequest, settings: ManifestSettings) -> ResourceClass:
+    size = max(request.size, request.source.size)
+    return settings.classes[min(size, len(settings.classes) - 1)]
 
 
 def _variables(request: JobRequest) -> list[Json]:
@@ -90,21 +131,22 @@ def _variables(request: JobRequest) -> list[Json]:
         variable("PATH", BUILDER_PATH),
         variable("SWITCHYARD_BUSYBOX", SHELL_TOOLS),
         folder_variable("steps"),
-        variable("SWITCHYARD_TERMINATION_LOG", places.TERMINATION_LOG),
+        variable("SWITCHYARD_TERMINATION_LOG", TERMINATION_LOG),
     ]
     if request.push_login:
-        found.append(variable("DOCKER_CONFIG", places.REGISTRY))
+        found.append(variable("DOCKER_CONFIG", REGISTRY))
     return found
 
 
-def _flags(build: Build, request: JobRequest, settings: ManifestSettings) -> list[str]:
-    checkout, steps = places.FOLDERS["checkout"], places.FOLDERS["steps"]
-    context = f"{checkout}/{build.context}".rstrip("/")
+def _flags(
+    build: Build, request: JobRequest, settings: ManifestSettings, *places: str
+) -> list[str]:
+    """`places` say where the image goes. What is in the Secret is not among them."""
+    context = f"{CHECKOUT}/{build.context}".rstrip("/")
     found = [
         f"--context=dir://{context}",
-        f"--dockerfile={checkout}/{build.dockerfile}",
-        f"--destination={request.image}",
-        f"--digest-file={steps}/digest",
+        f"--dockerfile={CHECKOUT}/{build.dockerfile}",
+        *places,
         *_cache(request.cache_repository),
         "--compressed-caching=false",
         "--snapshot-mode=redo",
@@ -116,7 +158,7 @@ def _flags(build: Build, request: JobRequest, settings: ManifestSettings) -> lis
         found.append(f"--insecure-registry={request.registry}")
     if build.target:
         found.append(f"--target={build.target}")
-    return [escape(flag) for flag in found]
+    return found
 
 
 def _cache(repository: str) -> list[str]:
@@ -126,12 +168,16 @@ def _cache(repository: str) -> list[str]:
 
 
 def _build_arguments(build: Build, texts: ContainerValues) -> list[str]:
-    """Compose's own, then those that every build is given where the Task has them."""
-    found = []
-    args = {**dict.fromkeys(BUILD_ARGUMENTS), **build.args}
-    for name, template in args.items():
-        if template is None and name not in texts.all.variables:
-            continue
-        wanted = Template((Variable(name),)) if template is None else template
-        found.append(f"--build-arg={name}={texts.text(f'build.args.{name}', wanted)}")
-    return found
+    return [
+        f"--build-arg={name}={texts.text(f'build.args.{name}', template)}"
+        for name, template in _arguments(build, texts)
+    ]
+
+
+def _arguments(build: Build, texts: ContainerValues) -> Iterator[tuple[str, Template]]:
+    """Those that every build is given where the Task has them, and compose's own."""
+    for name, template in {**dict.fromkeys(BUILD_ARGUMENTS), **build.args}.items():
+        if template is not None:
+            yield name, template
+        elif name in texts.all.variables:
+            yield name, Template((Variable(name),))

@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import dataclass
+from uuid import UUID
 
 from kube.manifest import ours, theirs
 from kube.manifest.builder import builder
 from kube.manifest.dependents import config_map, secrets
 from kube.manifest.places import Json
-from kube.manifest.request import JobRequest, Times, times_of
+from kube.manifest.request import ImageSource, JobRequest, Times, times_of
 from kube.manifest.settings import ManifestSettings
 from kube.manifest.values import SecretValues, check_uses
 from kube.manifest.volumes import volumes
@@ -15,8 +16,9 @@ from kube.names import HOSTNAME
 from kube.planner.plan import Plan
 
 MANAGER = "switchyard"
-INSTALLATION, TASK, ASSIGNMENT, ATTEMPT, SUFFIX = (
-    f"{MANAGER}/{name}" for name in ("installation", "task", "assignment", "attempt", "suffix")
+INSTALLATION, TASK, ASSIGNMENT, ATTEMPT, SUFFIX, BUILT_BY = (
+    f"{MANAGER}/{name}"
+    for name in ("installation", "task", "assignment", "attempt", "suffix", "built-by")
 )
 
 
@@ -67,6 +69,13 @@ def suffix_of(job: Json) -> str:
     return str(job["metadata"]["labels"].get(SUFFIX, ""))
 
 
+def source_of(job: Json) -> ImageSource:
+    """Where this Job has its image from: what it was made with stays, whatever has become of it."""
+    built_by = job["metadata"]["labels"].get(BUILT_BY)
+    (test,) = job["spec"]["template"]["spec"]["containers"]
+    return ImageSource(reference=test["image"], built_by=UUID(built_by) if built_by else None)
+
+
 def _labels(request: JobRequest, settings: ManifestSettings) -> dict[str, str]:
     return {
         "app.kubernetes.io/managed-by": MANAGER,
@@ -75,6 +84,7 @@ def _labels(request: JobRequest, settings: ManifestSettings) -> dict[str, str]:
         ASSIGNMENT: str(request.assignment_id),
         ATTEMPT: str(request.attempt),
         **({SUFFIX: request.suffix} if request.suffix else {}),
+        **({BUILT_BY: str(request.source.built_by)} if request.source.built_by else {}),
     }
 
 

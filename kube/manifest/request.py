@@ -20,10 +20,20 @@ class Login:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImageSource:
+    """Where a Job has its image from, and its full reference. `built_by` is another Assignment, of
+    which it is there already; None: the Job builds it, in the resource class `size` at least."""
+
+    reference: str
+    built_by: UUID | None = None
+    size: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class JobRequest:
-    """`image` is the full reference to build and to run, `cache_repository` where layers are kept
-    ("" for nowhere), `size` an index into the settings' resource classes. `variables` are the
-    Task's own, secrets all of them. `builds` is False where the image is there already.
+    """`source` is the image to build and to run, or to run alone; `cache_repository` where layers
+    are kept ("" for nowhere), `size` an index into the settings' resource classes. `variables` are
+    the Task's own, secrets all of them.
 
     `suffix` tells what belongs to this Job from what belonged to another one of its name.
 
@@ -39,9 +49,8 @@ class JobRequest:
     commit: str
     clone_url: str
     timeout_seconds: int
-    image: str
+    source: ImageSource
     cache_repository: str = ""
-    builds: bool = True
     size: int = 0
     suffix: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -66,6 +75,14 @@ class JobRequest:
     @property
     def pull_secret(self) -> str:
         return f"{self.dependents}-pull"
+
+    @property
+    def image(self) -> str:
+        return self.source.reference
+
+    @property
+    def builds(self) -> bool:
+        return self.source.built_by is None
 
     @property
     def registry(self) -> str:

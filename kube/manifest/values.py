@@ -100,7 +100,7 @@ class ContainerValues:
             if template is None and name not in self.all.variables:
                 continue
             wanted = Template((Variable(name),)) if template is None else template
-            text = self._render(f"environment.{name}", wanted)
+            text = self.rendered(f"environment.{name}", wanted)
             if wanted.depends_on(self.all.variables):
                 yield {"name": name, "valueFrom": self.all.source(text)}
             else:
@@ -108,22 +108,22 @@ class ContainerValues:
 
     def text(self, key: str, template: Template) -> str:
         """For a command or an argument."""
-        text = self._render(key, template)
+        text = self.rendered(key, template)
         return self._refer(text) if template.depends_on(self.all.variables) else escape(text)
 
     def words(self, key: str, command: Command) -> list[str]:
         if command.line is None or not command.line.depends_on(self.all.variables):
-            self._render(key, command.line or Template())
+            self.rendered(key, command.line or Template())
             return [self.text(key, word) for word in command.words]
         try:
-            return [self._refer(word) for word in split(self._render(key, command.line))]
+            return [self._refer(word) for word in split(self.rendered(key, command.line))]
         except BadCommand as error:
             remedy = "give it as a list of words"
             raise TaskRefused(self._problem(key, str(error), remedy)) from None
 
     def shell(self, key: str, template: Template) -> str:
         """A line for /bin/sh in a place where Kubernetes replaces nothing."""
-        text = self._render(key, template)
+        text = self.rendered(key, template)
         if not template.depends_on(self.all.variables):
             return text
         return f'eval "${self._name_of(text)}"'
@@ -138,7 +138,8 @@ class ContainerValues:
             self.env.append({"name": name, "valueFrom": self.all.source(text)})
         return name
 
-    def _render(self, key: str, template: Template) -> str:
+    def rendered(self, key: str, template: Template) -> str:
+        """As it is for this Task, which may be secret. Raises TaskRefused."""
         try:
             return template.render(self.all.variables)
         except Missing as error:

@@ -1,6 +1,7 @@
 """A cluster, and the backend that talks to it over HTTP."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.kube.cluster import (
     SandboxCluster,
     sandbox_cluster,
 )
+from tests.kube.image_registry import ImageRegistry, image_registry
 from tests.kube.real_cluster import any_cluster
 
 TEXTS = {"compose_text": COMPOSE, "dockerfile_text": DOCKERFILE}
@@ -34,6 +36,21 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[AnyCluster]:
 @pytest.fixture
 def worker(cluster: AnyCluster) -> KubernetesWorker:
     return KubernetesWorker(cluster.config(relist=0.0))
+
+
+@pytest.fixture
+def registry() -> Iterator[ImageRegistry]:
+    registry = image_registry()
+    yield registry
+    registry.faults()
+
+
+@pytest.fixture
+def sharing(cluster: AnyCluster, registry: ImageRegistry) -> KubernetesWorker:
+    """Its images are looked for in the registry's stand-in."""
+    config = cluster.config(relist=0.0, registry=f"{registry.host}/switchyard", timeout=2.0)
+    manifest = replace(config.manifest, registry_insecure=True)
+    return KubernetesWorker(replace(config, manifest=manifest))
 
 
 def queued(**facts: Any) -> Assignment:

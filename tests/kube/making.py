@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from kube.manifest.job import Manifests, manifests
-from kube.manifest.request import JobRequest
+from kube.manifest.request import ImageSource, JobRequest
 from kube.manifest.settings import ManifestSettings
 from kube.planner.plan import Plan, PlanRefused
 from kube.planner.planning import Sources, plan
@@ -61,7 +61,7 @@ def make_request(**overrides: Any) -> JobRequest:
         "commit": "c0ffee" * 6 + "c0ff",
         "clone_url": "https://github.com/acme/shop.git",
         "timeout_seconds": 3600,
-        "image": "registry.example.com:5000/acme/shop:build",
+        "source": ImageSource(reference="registry.example.com:5000/acme/shop:build"),
         "cache_repository": "registry.example.com:5000/acme/shop/cache",
         "labels": {"team": "shop"},
         "token": "assignment-token",

@@ -8,12 +8,13 @@ With SWITCHYARD_WRITE_GOLDENS=1 these are written instead of compared: read the 
 import os
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import yaml
 
 from kube.manifest.job import manifests
-from kube.manifest.request import Login
+from kube.manifest.request import ImageSource, Login
 from kube.manifest.values import TaskRefused
 from kube.planner.plan import PlanRefused
 from kube.planner.planning import plan
@@ -53,6 +54,9 @@ def outcome(case: Path) -> dict[str, str]:
         if login in task:
             username, password = task[login]
             task[login] = Login(username=username, password=password)
+    if "source" in task:
+        built_by = UUID(task["source"]["built_by"])
+        task["source"] = ImageSource(**(task["source"] | {"built_by": built_by}))
     found = plan(make_sources(compose, dockerfile, **paths))
     if isinstance(found, PlanRefused):
         return {"problems.txt": "".join(f"{problem}\n" for problem in found.problems)}

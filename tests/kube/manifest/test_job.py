@@ -1,11 +1,12 @@
 """The Job of an Assignment: what holds of it whatever the compose file says."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from kube.manifest.job import manifests, selector, suffix_of
-from kube.manifest.request import Login
+from kube.manifest.job import manifests, selector, source_of, suffix_of
+from kube.manifest.request import ImageSource, Login
 from tests.kube.making import (
     MAIN,
     container,
@@ -18,6 +19,7 @@ from tests.kube.making import (
 )
 from tests.kube.structure import containers, faults
 
+BUILDER = UUID("77777777-8888-9999-aaaa-bbbbbbbbbbbb")
 LOGIN = Login(username="assignment", password="pass")
 
 
@@ -97,7 +99,11 @@ def test_sidecars_run_beside_the_tests_and_others_end_before() -> None:
 
 
 def test_an_image_that_is_there_is_not_built() -> None:
-    found = make_manifests(MAIN, builds=False, push_login=LOGIN)
+    reference = f"registry.example.com:5000/acme/shop@sha256:{'0' * 64}"
+    source = ImageSource(reference=reference, built_by=BUILDER)
+    found = make_manifests(MAIN, source=source, push_login=LOGIN)
+    assert source_of(found.job) == source
+    assert container(found, "test")["image"] == reference
     assert "kaniko" not in [item["name"] for item in containers(found)]
     variables = {item["name"]: item.get("value") for item in container(found, "agent")["env"]}
     assert variables["SWITCHYARD_BUILD"] == "0"
