@@ -60,7 +60,7 @@ class File:
 @dataclass(frozen=True, kw_only=True)
 class Order:
     """What to build. `dockerfile` is any text, also one that the planner would refuse; {base} in
-    it is a small image with a shell."""
+    it, and in arguments, is a small image with a shell."""
 
     dockerfile: str
     files: Mapping[str, File | str] = field(default_factory=dict)
@@ -119,8 +119,8 @@ class Site:
         return f"{self.layout.registry}/{self.name}/{name}/cache"
 
     def start(self, name: str, order: Order) -> None:
-        dockerfile = order.dockerfile.replace("{base}", self.layout.busybox_image)
-        data = {"context.tar.gz": _pack({DOCKERFILE: dockerfile, **order.files})}
+        files = {DOCKERFILE: self._text(order.dockerfile), **order.files}
+        data = {"context.tar.gz": _pack(files)}
         seed = {"metadata": {"name": name}, "binaryData": data}
         self.cluster.must("POST", self.of("configmaps"), seed)
         if order.login:
@@ -213,7 +213,7 @@ class Site:
     def _builder(self, name: str, order: Order) -> Json:
         """As the product makes it, but for the places of the image and of the layers."""
         plan = make_plan(MAIN)
-        args = {key: Template((value,)) for key, value in order.arguments.items()}
+        args = {key: Template((self._text(value),)) for key, value in order.arguments.items()}
         plan = replace(plan, build=replace(plan.build, args=args, target=order.target))
         nowhere = {} if order.cache else {"cache_repository": ""}
         request = make_request(push_login=order.login, **nowhere)
@@ -224,6 +224,9 @@ class Site:
         places[f"={request.registry}"] = f"={self._registry(name, order)}"
         flags = [_replaced(flag, places) for flag in made["args"]]
         return {**made, "args": [*flags, *order.flags]}
+
+    def _text(self, text: str) -> str:
+        return text.replace("{base}", self.layout.busybox_image)
 
     def _destination(self, name: str, order: Order) -> str:
         return order.image or self.image(name)
