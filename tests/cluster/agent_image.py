@@ -15,14 +15,15 @@ import yaml
 from kube.manifest import places
 from kube.manifest.builder import builder
 from kube.manifest.places import folder, mount
-from kube.manifest.request import JobRequest
+from kube.manifest.request import ImageSource, JobRequest
 from kube.manifest.settings import GI, MI, ManifestSettings, ResourceClass, Resources
 from kube.manifest.values import SecretValues
 from kube.names import BUILDER
 from kube.planner.plan import Plan, PlanRefused
 from kube.planner.planning import Sources, plan
 from tests.cluster.base_image import base_image
-from tests.cluster.builder_image import builder_image
+from tests.cluster.builder_image import builder_image, builder_kind
+from tests.cluster.elsewhere import Elsewhere, cluster_kubeconfig, dns_policy
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import crane
 from tests.cluster.kept_images import Say, kept_image, say_here, telling
@@ -42,7 +43,7 @@ UNPACK = "tar xzf /saturn/seed/context.tar.gz -C /saturn/checkout"
 
 def agent_image(layout: Layout, say: Say = say_here) -> str:
     """Its reference, by digest. Cheap when it is there already; it is built once for what is in
-    `worker_image/`, and kept for other clusters."""
+    `worker_image/`, by each kind of builder, and kept for other clusters."""
     bases = {"BASE": base_image(layout, say), "BUSYBOX": by_digest(layout.busybox_image)}
     key = fingerprint(bases)
     return kept_image(layout, NAME, key, lambda to: _make(layout, bases, to, say), say)
@@ -54,7 +55,7 @@ def by_digest(reference: str) -> str:
 
 
 def fingerprint(bases: dict[str, str]) -> str:
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(builder_kind().encode())
     for reference in bases.values():
         digest.update(reference.rpartition("@")[2].encode())
     for path in context_files():
@@ -90,7 +91,8 @@ def build_plan() -> Plan:
 
 
 def _make(layout: Layout, bases: dict[str, str], reference: str, say: Say) -> None:
-    cluster = Cluster.of(layout.kubeconfig)
+    elsewhere = isinstance(layout, Elsewhere)
+    cluster = Cluster.of(cluster_kubeconfig() if elsewhere else layout.kubeconfig)
     name = unique("agent-image")
     path = f"/api/v1/namespaces/{name}"
     labels = {"pod-security.kubernetes.io/enforce": "baseline"}
@@ -109,7 +111,8 @@ def _build(
     cluster: Cluster, path: str, layout: Layout, bases: dict[str, str], reference: str
 ) -> None:
     """Raises ClusterError with the end of the builder's log."""
-    request = make_request(image=reference, cache_repository="", variables=bases)
+    source = ImageSource(reference=reference)
+    request = make_request(source=source, cache_repository="", variables=bases)
     values = SecretValues(variables=bases, secret="bases")
     size = ResourceClass(name="room", builder=ROOM, test=ROOM)
     settings = make_settings(
@@ -139,7 +142,7 @@ def _pod(
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "dnsPolicy": "Default",
+        "dnsPolicy": dns_policy(layout),
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         "initContainers": [seed],
         "containers": [builder(build_plan(), request, settings, values)],
