@@ -109,6 +109,9 @@ def controller_manager(layout: Layout, node: int) -> list[str]:
         f"--root-ca-file={layout.secrets}/ca.crt",
         f"--service-account-private-key-file={layout.secrets}/accounts.key",
         "--use-service-account-credentials",
+        # A node is taken for lost after 20 s of silence; as it comes it is 50 s.
+        "--node-monitor-grace-period=20s",
+        "--node-monitor-period=2s",
         *FAST_CLIENT,
     ]
 
