@@ -70,7 +70,9 @@ def test_one_that_ends_well_when_it_is_told_to_never_gets_ready_either(node: Clu
 
 
 def test_a_service_that_keeps_crashing(node: Cluster) -> None:
-    crash = shell("echo no password given >&2; exit 4", "db", startupProbe=PROBE)
+    # However long a slow machine lets it live, it never gets so far that the tests begin.
+    unready = {**PROBE, "exec": {"command": ["false"]}}
+    crash = shell("echo no password given >&2; exit 4", "db", startupProbe=unready)
     told = {"restartPolicy": "Always", "terminationMessagePolicy": "FallbackToLogsOnError"}
     found = wait_end(node, run(node, "crashing", {**crash, **told}))
     assert found.ended == "service_failed" and "db keeps crashing" in found.detail

@@ -1,11 +1,13 @@
 """A cluster with one node for tests: an API server, a kubelet and a registry as real processes."""
 
+import json
+import signal
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,13 +99,15 @@ class Cluster:
         return requests.put(f"{self.node.url}/sandbox/{what}", json=body, timeout=20)
 
     def clear(self) -> None:
-        """Delete the test's pods and wait until nothing of them is left. Those of a deleted Job may
-        be gone before we ask."""
+        """Delete the test's pods and wait until nothing of them is left, but not for their grace.
+        Those of a deleted Job may be gone before we ask."""
         self.faults()
         pods = self.api.get(f"{self.path}/pods")["items"]
         left = [self._running(pod) for pod in pods]
         for pod in left:
             self.api.call("DELETE", f"{pod.path}?gracePeriodSeconds=1")
+        for pod in left:
+            pod.kill()
         for pod in left:
             pod.wait_gone()
 
@@ -210,6 +214,13 @@ class RunningPod:
 
     def pids(self) -> list[int]:
         return [p.pid for p in processes.census(f"{self.cluster.mark}/{self.uid}")]
+
+    def kill(self) -> None:
+        """Process 1 of each of its containers."""
+        for found in self.folder.glob("containers/*/*/main.json"):
+            with suppress(FileNotFoundError):  # it has just been cleared away
+                main = json.loads(found.read_text())
+                processes.send(main["pid"], main["started"], signal.SIGKILL)
 
     def wait_gone(self, seconds: float = 60.0) -> None:
         wait_until(lambda: self.gone and not self.folder.exists(), seconds)
