@@ -34,7 +34,7 @@ test-cluster: setup-dev ## Run what needs a real cluster: that of KUBECONFIG, or
 	@exec $(PY) -m tests.cluster.suite $(ARGS)
 
 cluster: setup-dev ## Start a real Kubernetes cluster on this machine, as root
-	@exec $(PY) -m tests.cluster up
+	@exec $(PY) -m tests.cluster up --demo
 
 cluster-down: setup-dev ## Stop it; nothing of it is left
 	@exec $(PY) -m tests.cluster down

@@ -1,4 +1,7 @@
-"""python -m sandbox.demo [--tasks N] [--weight PERCENT] [--exit] [--port N]"""
+"""python -m sandbox.demo [--tasks N] [--weight PERCENT] [--exit] [--port N]
+
+With KUBECONFIG set its Kubernetes half is that cluster, else the sandbox's.
+"""
 
 import argparse
 import fcntl
@@ -8,17 +11,24 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
+from rich.markup import escape
 
+from sandbox.demo import given
+from sandbox.demo.given import Ground, NotGiven
 from sandbox.demo.rails import ApiRefused, Rails
 from sandbox.demo.watch import watch
-from sandbox.samples import create_samples
+from sandbox.samples import HERE, Host, Sample, create_samples
 from sandbox.stack import Options, ProcessFailed, Stack
+from sandbox.stack.administrator import ClusterRefused
+from sandbox.stack.real_cluster import RealCluster
 from sandbox.stack.stack import ROOT, free_port
 
 STATE = ROOT / "var" / "demo"
@@ -42,16 +52,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _demonstrate(options: argparse.Namespace) -> int:
-    stack = _fresh(_options(options))
     try:
-        return _run(stack, options)
+        ground = given.read(os.environ)
+        stack = _fresh(_options(options, ground))
+        with _stopping(stack):
+            return _run(stack, options, ground)
+    except KeyboardInterrupt:
+        return 130
+    except (NotGiven, ClusterRefused, ProcessFailed, ApiRefused, OSError) as error:
+        console.print(f"[red]{escape(str(error))}[/red]", highlight=False, soft_wrap=True)
+        return 1
+
+
+@contextmanager
+def _stopping(stack: Stack) -> Iterator[None]:
+    """Whatever happens, everything is stopped, and nothing is left in a cluster."""
+    try:
+        yield
     except KeyboardInterrupt:
         console.print("\nStopping.")
-        return 130
-    except (ProcessFailed, ApiRefused, OSError) as error:
-        console.print(f"[red]{error}[/red]", highlight=False)
-        return 1
+        raise
     finally:
+        if isinstance(stack.cluster, RealCluster):
+            console.print(f"Removing the namespace {stack.cluster.namespace} from the cluster …")
         stack.stop()
 
 
@@ -82,21 +105,34 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _options(options: argparse.Namespace) -> Options:
+def _options(options: argparse.Namespace, ground: Ground | None) -> Options:
     return Options(
         state=options.state,
         web_port=options.port or _port(),
         jobs=JOBS,
         sandbox=("--minute-limit", "0", "--hour-limit", "0"),
+        given=ground.given if ground else None,
+        settings=ground.settings if ground else {},
     )
 
 
 def _fresh(options: Options) -> Stack:
     """What a demo that was killed has left running ends before its folder goes."""
     if options.state.exists():
-        Stack(options).destroy_machines()
+        _destroy_remains(replace(options, given=given.remembered(options.state)))
     shutil.rmtree(options.state, ignore_errors=True)
+    given.remember(options.state, options.given)
     return Stack(options)
+
+
+def _destroy_remains(options: Options) -> None:
+    """In the cluster that it was given, which need not be there any more."""
+    try:
+        Stack(options).destroy_machines()
+    except (ClusterRefused, OSError) as error:
+        text = f"What the last demo has left in a cluster was not removed: {error}"
+        console.print(escape(text), highlight=False, soft_wrap=True)
+        Stack(replace(options, given=None)).destroy_machines()
 
 
 def _port() -> int:
@@ -107,16 +143,14 @@ def _port() -> int:
     return free_port() if taken else DEFAULT_PORT
 
 
-def _run(stack: Stack, options: argparse.Namespace) -> int:
+def _run(stack: Stack, options: argparse.Namespace, ground: Ground | None) -> int:
     with console.status("Preparing the database and a few git repositories …"):
         stack.prepare()
         password = secrets.token_urlsafe(9)
         stack.manage("create-admin", "--name", "admin", "--password-stdin", stdin=password)
         _set_weight(stack, options.weight)
-        rails = Rails(
-            stack.url, stack.create_api_key(), create_samples(stack.state / "repositories")
-        )
-    with console.status("Starting both sandbox clouds, web, controller and background functions …"):
+        rails = Rails(stack.url, stack.create_api_key(), _samples(stack, ground))
+    with console.status("Starting both clouds, web, controller and background functions …"):
         stack.start()
     began = datetime.now(UTC)
     _say_where(stack, password, rails.key)
@@ -129,6 +163,13 @@ def _run(stack: Stack, options: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
+def _samples(stack: Stack, ground: Ground | None) -> dict[str, Sample]:
+    if ground is None or not isinstance(stack.cluster, RealCluster):
+        return create_samples(stack.state / "repositories", HERE)
+    host = Host(url=stack.cluster.git_url, base=ground.base)
+    return create_samples(stack.cluster.repositories, host)
+
+
 def _set_weight(stack: Stack, percent: float) -> None:
     weight = str(round(percent * 1000))
     stack.manage("weight", "--set", weight, "--actor", "admin", "--reason", "The demo begins")
@@ -136,10 +177,18 @@ def _set_weight(stack: Stack, percent: float) -> None:
 
 def _say_where(stack: Stack, password: str, key: str) -> None:
     """Each on one line, however narrow the window: a key that is broken in two is no key."""
+    cluster = []
+    if isinstance(stack.cluster, RealCluster):
+        place = stack.cluster.given
+        cluster = [
+            f"Cluster   KUBECONFIG={place.kubeconfig}   namespace {stack.cluster.namespace}",
+            f"Builder   {place.builder_image}",
+        ]
     for line in (
         f"Console   [bold]{stack.url}/[/bold]   log in as admin / {password}",
         f"API       {stack.url}/api/v1/   Authorization: Bearer {key}",
         f"Logs      {os.path.relpath(stack.state)}/log/",
+        *cluster,
     ):
         console.print(line, highlight=False, soft_wrap=True)
 

@@ -8,10 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from itertools import cycle
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from sandbox.samples import Sample
 from worker_image.switchyard_agent.shard import shard, spec_files
@@ -116,6 +113,6 @@ def expected(sample: Sample, seed: int, order_index: int, order_count: int) -> s
     """The category in which one shard must end: a failing file fails the shard that has it."""
     if not sample.failing_files:
         return sample.category
-    files = spec_files(Path(url2pathname(urlsplit(sample.clone_url).path)))
+    files = spec_files(sample.folder)
     mine = shard(files, seed=seed, order_index=order_index, order_count=order_count)
     return sample.category if set(mine) & set(sample.failing_files) else "passed"

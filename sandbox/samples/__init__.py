@@ -1,8 +1,8 @@
 """Small real git repositories to run Tasks on, each with the verdict that it demands.
 
 Every commit is made with fixed names, dates and settings, so a sample has the same commit id on
-every machine. They run without Ruby: `.saturnci/test` reads the `expect(…)` lines of its spec
-files, evaluates them and writes RSpec JSON.
+every machine where it starts from the same image. They run without Ruby: `.saturnci/test` reads the
+`expect(…)` lines of its spec files, evaluates them and writes RSpec JSON.
 """
 
 from __future__ import annotations
@@ -11,21 +11,22 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 FILES = Path(__file__).parent / "files"
 TEST_COMMAND = ".saturnci/test"
 GIT_SECONDS = 60
 
-DOCKERFILE = """\
-FROM python:3.11-slim
+BASE = "python:3.11-slim"
+DOCKERFILE = f"""\
+FROM {BASE}
 WORKDIR /app
 COPY . .
 RUN mkdir -p tmp && ls spec > tmp/built
 """
-BROKEN_DOCKERFILE = """\
-FROM python:3.11-slim
+BROKEN_DOCKERFILE = f"""\
+FROM {BASE}
 WORKDIR /app
 COPY . .
 RUN echo "Installing what the tests need" && \\
@@ -38,12 +39,7 @@ services:
       context: ..
       dockerfile: .saturnci/Dockerfile
 """
-WITH_SERVICE = f"""\
-{COMPOSE_FILE}\
-    depends_on:
-      database: {{condition: service_healthy}}
-    environment:
-      DATABASE_HOST: database
+DATABASE = """\
   database:
     image: postgres:17-alpine
     environment:
@@ -52,6 +48,26 @@ WITH_SERVICE = f"""\
       test: ["CMD-SHELL", "pg_isready -U postgres"]
       interval: 2s
       retries: 10
+"""
+# For where no image is to be had but the base.
+DATABASE_OF_THE_BASE = f"""\
+  database:
+    image: {BASE}
+    command: ["sh", "-c", "trap 'exit 0' TERM; python3 -m http.server 5432 & wait"]
+    healthcheck:
+      test:
+        - CMD-SHELL
+        - python3 -c 'import socket; socket.create_connection(("127.0.0.1", 5432), 1)'
+      interval: 2s
+      retries: 10
+"""
+WITH_SERVICE = f"""\
+{COMPOSE_FILE}\
+    depends_on:
+      database: {{condition: service_healthy}}
+    environment:
+      DATABASE_HOST: database
+{DATABASE}\
 """
 # The service runs the image that is built, so what it does is the same wherever there are services.
 WITH_BROKEN_SERVICE = f"""\
@@ -84,14 +100,35 @@ exit 3
 
 
 @dataclass(frozen=True, kw_only=True)
+class Host:
+    """Who gives the samples to those who run them. `url` is that of a git host which has them;
+    without one they are cloned from their folders. `base` is the image that they start from: where
+    it is not the usual one, no other image can be pulled."""
+
+    url: str = ""
+    base: str = BASE
+
+    def clone_url(self, folder: Path) -> str:
+        return f"{self.url}/{folder.name}" if self.url else folder.resolve().as_uri()
+
+    def adapted(self, text: str) -> str:
+        """A Dockerfile, or a compose file."""
+        if self.base == BASE:
+            return text
+        return text.replace(DATABASE, DATABASE_OF_THE_BASE).replace(BASE, self.base)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sample:
     """`verdict` is how a Task that runs the whole suite at `commit` ends (passed or failed) and
     `category` the outcome behind it; of several shards those with one of `failing_files` fail.
     `backends` are those on which that holds: on others it is not eligible, or what makes it fail is
     not there (the droplets' agent starts no services). `command` is what the repository itself
-    brings to run its tests, `compose_text` and `dockerfile_text` are what Rails sends of it."""
+    brings to run its tests, `compose_text` and `dockerfile_text` are what Rails sends of it. It
+    lies in `folder`."""
 
     name: str
+    folder: Path
     clone_url: str
     commit: str
     verdict: str
@@ -119,6 +156,7 @@ class Recipe:
     backends: tuple[str, ...] = ("droplets", "kubernetes")
 
 
+HERE = Host()
 RECIPES = {
     "passing": Recipe(),
     "failing": Recipe(verdict="failed", category="failed", wrong={"baskets/discount": 2}),
@@ -151,12 +189,14 @@ SPECS = {
 }
 
 
-def create_samples(root: Path) -> dict[str, Sample]:
+def create_samples(root: Path, host: Host = HERE) -> dict[str, Sample]:
     """Makes every sample below `root`, by name. One that is there already is made anew."""
-    return {name: _create(root / name, name, recipe) for name, recipe in RECIPES.items()}
+    return {name: _create(root / name, recipe, host) for name, recipe in RECIPES.items()}
 
 
-def _create(folder: Path, name: str, recipe: Recipe) -> Sample:
+def _create(folder: Path, made_of: Recipe, host: Host) -> Sample:
+    name, compose = folder.name, host.adapted(made_of.compose)
+    recipe = replace(made_of, compose=compose, dockerfile=host.adapted(made_of.dockerfile))
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
@@ -168,7 +208,8 @@ def _create(folder: Path, name: str, recipe: Recipe) -> Sample:
     commit = commit_all(folder, f"Add the {name} sample")
     return Sample(
         name=name,
-        clone_url=folder.resolve().as_uri(),
+        folder=folder,
+        clone_url=host.clone_url(folder),
         commit=commit,
         verdict=recipe.verdict,
         category=recipe.category,

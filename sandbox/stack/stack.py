@@ -109,10 +109,14 @@ class Stack:
     def destroy_machines(self) -> None:
         """Droplets and containers, also those of a run that was killed without a chance to end
         them."""
-        if self.cluster:
-            self.cluster.destroy_containers()
-        if not self.options.droplets:
-            return
+        try:
+            if self.cluster:
+                self.cluster.destroy_containers()
+        finally:
+            if self.options.droplets:
+                self._destroy_droplets()
+
+    def _destroy_droplets(self) -> None:
         command = [sys.executable, "-m", "sandbox.digitalocean", *self._cloud_arguments()]
         subprocess.run(
             [*command, "--destroy-all"], cwd=ROOT, env=self.env, capture_output=True, timeout=60
@@ -240,7 +244,7 @@ class Stack:
 
 def inherited() -> dict[str, str]:
     """This process's environment without what would steer the product."""
-    ours = ("SWITCHYARD_", "DJANGO_", "DATABASE_URL")
+    ours = ("SWITCHYARD_", "DJANGO_", "DATABASE_URL", "KUBECONFIG")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 

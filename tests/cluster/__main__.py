@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from tests.cluster.demo_environment import builder_text, write_demo_environment
 from tests.cluster.errors import ClusterError
 from tests.cluster.layout import MOST, Layout, cache
 from tests.cluster.starting import is_up, up
@@ -22,6 +23,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     parser.add_argument("command", choices=("up", "down", "status"))
     text = "for more than one cluster at a time, side by side (default: %(default)s)"
+    parser.add_argument("--demo", action="store_true", help="up: with what the demo needs there")
     parser.add_argument(
         "--number", type=int, default=0, choices=range(MOST), metavar="N", help=text
     )
@@ -30,7 +32,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     try:
-        return {"up": _up, "down": _down, "status": _status}[chosen.command](layout)
+        if chosen.command == "up":
+            return _up(layout, demo=chosen.demo)
+        return {"down": _down, "status": _status}[chosen.command](layout)
     except ClusterError as error:
         print(error, file=sys.stderr)
         return 1
@@ -38,12 +42,29 @@ def main() -> int:
         return 130
 
 
-def _up(layout: Layout) -> int:
+def _up(layout: Layout, *, demo: bool) -> int:
+    problem = ""
     with _lock(layout):
         up(layout, _say)
+        if demo:
+            problem = _prepare_demo(layout)
     print(f"Registry: http://{layout.registry} (this machine and its pods only)")
     print(f"export KUBECONFIG={layout.kubeconfig}")
+    if demo and not problem:
+        print(f"Builder: {builder_text()}")
+        print("The demo on it:")
+        print(f'  KUBECONFIG={layout.kubeconfig} make demo ARGS="--tasks 24 --weight 50 --exit"')
     return 0
+
+
+def _prepare_demo(layout: Layout) -> str:
+    """What stands in the way of the demo, if anything does: the cluster is of use without it."""
+    try:
+        write_demo_environment(layout, _say)
+    except ClusterError as error:
+        print(f"The cluster is up. The demo cannot run on it yet: {error}", file=sys.stderr)
+        return str(error)
+    return ""
 
 
 def _down(layout: Layout) -> int:

@@ -59,6 +59,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     def start_demo(*arguments: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "sandbox.demo", "--state", str(tmp_path / "demo")]
         environ = {**os.environ, "COLUMNS": "60"}
+        environ.pop("KUBECONFIG", None)
         process = subprocess.Popen(
             [*command, *arguments], cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True
         )

@@ -9,7 +9,7 @@ import pytest
 
 from kube.planner.plan import Plan
 from kube.planner.planning import Sources, plan
-from sandbox.samples import RECIPES, TEST_COMMAND, create_samples
+from sandbox.samples import RECIPES, TEST_COMMAND, Host, create_samples
 
 
 def test_a_sample_has_the_same_commit_wherever_and_whenever_it_is_made(tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ def test_its_command_writes_rspec_json_for_the_files_it_is_given(
     tmp_path: Path, name: str, code: int
 ) -> None:
     sample = create_samples(tmp_path)[name]
-    folder = Path(sample.clone_url.removeprefix("file://"))
+    folder = sample.folder
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*_spec.rb"))
     assert len(files) == sample.spec_file_count
     done = subprocess.run(
@@ -60,6 +60,21 @@ def test_a_sample_tells_the_texts_that_are_in_its_repository(tmp_path: Path) -> 
         folder = Path(sample.clone_url.removeprefix("file://")) / ".saturnci"
         assert (folder / "docker-compose.yml").read_text() == sample.compose_text
         assert (folder / "Dockerfile").read_text() == sample.dockerfile_text
+
+
+def test_a_git_host_and_an_image_may_be_given_that_all_of_it_is_made_of(tmp_path: Path) -> None:
+    host = Host(url="http://10.85.0.1:9000", base="10.85.0.1:5000/base:1")
+    for name, sample in create_samples(tmp_path, host).items():
+        assert sample.clone_url == f"http://10.85.0.1:9000/{name}"
+        assert sample.dockerfile_text.startswith("FROM 10.85.0.1:5000/base:1\n")
+        assert "python:3" not in sample.compose_text and "postgres:" not in sample.compose_text
+        found = plan(
+            Sources(compose_text=sample.compose_text, dockerfile_text=sample.dockerfile_text)
+        )
+        assert isinstance(found, Plan) == ("kubernetes" in sample.backends)
+        files = sample.folder / ".saturnci"
+        assert (files / "docker-compose.yml").read_text() == sample.compose_text
+        assert (files / "Dockerfile").read_text() == sample.dockerfile_text
 
 
 def test_a_sample_can_be_planned_where_it_is_to_run_on_kubernetes(tmp_path: Path) -> None:
