@@ -43,6 +43,11 @@ class Container:
         return (self.status.get("lastState") or {}).get("terminated") or {}
 
     @property
+    def ended(self) -> Json:
+        """How its newest run that is over ended; empty where none is."""
+        return self.terminated or self.last
+
+    @property
     def restarts(self) -> int:
         return int(self.status.get("restartCount") or 0)
 
@@ -73,7 +78,7 @@ class Container:
         return float(probe.get("failureThreshold") or 3) * period if probe else 0.0
 
     def last_words(self) -> str:
-        ended = self.terminated or self.last
+        ended = self.ended
         words = str(ended.get("message") or ended.get("reason") or "").strip()
         return f"exit code {ended.get('exitCode', 'unknown')} {words}".strip()
 

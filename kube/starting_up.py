@@ -25,7 +25,7 @@ WRONG_CONFIG = frozenset(
     }
 )
 CRASH_LOOP = "CrashLoopBackOff"
-BAD_SETTINGS = 2
+TOLD_TO_GO, BAD_SETTINGS = 0, 2
 KILLED = (137, 143)
 # The first probe comes at once, and times are whole seconds.
 INACCURATE = 2.0
@@ -40,7 +40,9 @@ def container_waits(pod: Pod, grace: Grace) -> Reading | None:
         if reason in WRONG_CONFIG:
             return _wrong_config(pod, container, grace)
         if container.name == AGENT and _crash_loops(container, grace):
-            wrong = container.last.get("exitCode") == BAD_SETTINGS
+            if container.ended.get("exitCode") == TOLD_TO_GO:
+                continue
+            wrong = container.ended.get("exitCode") == BAD_SETTINGS
             category = Category.CONFIG_ERROR if wrong else Category.AGENT_LOST
             detail = f"The agent keeps crashing: {container.last_words()}"
             return Reading(ended=category, detail=detail)
@@ -105,12 +107,15 @@ def _for_long(pod: Pod, container: Container) -> bool:
 
 
 def _crash_loops(container: Container, grace: Grace) -> bool:
-    return container.waiting[0] == CRASH_LOOP and container.restarts >= grace.crashes
+    """Between two runs. In a pod whose restart policy is Never a node shows the end of the last one
+    for so long, in others that it waits."""
+    between = container.waiting[0] == CRASH_LOOP or container.terminated is not None
+    return between and container.restarts >= grace.crashes
 
 
 def _matters(pod: Pod, container: Container) -> bool:
     """One that does its work and ends well is no failure, unless what is behind it waits for it."""
-    return container.last.get("exitCode") != 0 or not pod.went_on_after(container)
+    return container.ended.get("exitCode") != 0 or not pod.went_on_after(container)
 
 
 def _never_ready(pod: Pod, container: Container) -> bool:
@@ -122,7 +127,7 @@ def _never_ready(pod: Pod, container: Container) -> bool:
         "startup probe" in str(e.get("message")) for e in pod.events("Killing", container=container)
     ):
         return True
-    ended = container.last
+    ended = container.ended
     began, end = parse_time(ended.get("startedAt")), parse_time(ended.get("finishedAt"))
     probe = container.spec["startupProbe"]
     least = container.patience - float(probe.get("periodSeconds") or 10) - INACCURATE

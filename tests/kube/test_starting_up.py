@@ -169,6 +169,15 @@ def test_a_service_that_keeps_crashing_is_named_with_its_last_words() -> None:
     assert ended(pod(crashing("db", restarts=2))) is None
 
 
+def test_the_end_of_its_last_run_tells_so_too_where_a_node_shows_that_instead() -> None:
+    for code, restarts, category in ((1, 3, "service_failed"), (1, 2, None), (0, 3, None)):
+        shown = terminated(code, message="FATAL: no password")
+        redis = container("redis", restarts=restarts, **shown)
+        assert ended(pod(redis, container("worker", **running()))) == category
+    for code, category in ((1, "agent_lost"), (2, "config_error"), (0, None)):
+        assert ended(pod(container("agent", restarts=3, **terminated(code)))) == category
+
+
 def test_a_service_that_crashes_while_the_tests_run_leaves_it_to_their_verdict() -> None:
     up = [container(name, **running()) for name in ("worker", "test")]
     assert ended(pod(crashing("redis"), *up, phase="Running")) is None

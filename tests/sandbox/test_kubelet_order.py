@@ -69,6 +69,7 @@ def test_a_failing_init_container_fails_the_pod_and_ends_its_sidecars_at_once(
 
 def test_a_failing_sidecar_is_started_again_for_ever_with_growing_pauses(cluster: Cluster) -> None:
     pod = cluster.run(
+        restartPolicy="OnFailure",
         initContainers=[sidecar("echo run; sleep 0.05; exit 3", "service"), shell(FOREVER, "b")],
         containers=[shell("true")],
     )
@@ -81,6 +82,18 @@ def test_a_failing_sidecar_is_started_again_for_ever_with_growing_pauses(cluster
     )
     assert pod.phase == "Pending"
     assert any(reason == "BackOff" for reason, _ in pod.events())
+
+
+def test_where_nothing_else_is_started_again_its_last_end_is_shown_meanwhile(
+    cluster: Cluster,
+) -> None:
+    pod = cluster.run(
+        initContainers=[sidecar("sleep 0.05; exit 3", "service"), shell(FOREVER, "b")],
+        containers=[shell("true")],
+    )
+    pod.wait(lambda: pod.container("service").get("restartCount", 0) >= 2)
+    pod.wait(lambda: pod.exit_code("service") == 3)
+    assert pod.container("service")["lastState"] == {}
 
 
 def test_the_pod_is_running_until_its_sidecars_have_ended(cluster: Cluster) -> None:

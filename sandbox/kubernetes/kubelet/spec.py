@@ -82,7 +82,7 @@ class PodSpec:
         return list(self._init())
 
     def _init(self) -> Iterator[ContainerSpec]:
-        policy = "Never" if self._policy == "Never" else "OnFailure"
+        policy = "Never" if self.policy == "Never" else "OnFailure"
         for raw in self.spec.get("initContainers") or []:
             sidecar = raw.get("restartPolicy") == "Always"
             yield ContainerSpec(
@@ -96,7 +96,7 @@ class PodSpec:
     def main(self) -> list[ContainerSpec]:
         found = self.spec.get("containers") or []
         return [
-            ContainerSpec(name=raw["name"], kind="main", restarts=self._policy, raw=raw)
+            ContainerSpec(name=raw["name"], kind="main", restarts=self.policy, raw=raw)
             for raw in found
         ]
 
@@ -106,7 +106,7 @@ class PodSpec:
         return [*self.init, *self.main]
 
     @property
-    def _policy(self) -> str:
+    def policy(self) -> str:
         return str(self.spec.get("restartPolicy") or "Always")
 
     @property

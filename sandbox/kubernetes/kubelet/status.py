@@ -150,6 +150,7 @@ def _ready(record: PodRecord, container: ContainerSpec) -> bool:
 def _container(pod: PodSpec, record: PodRecord, container: ContainerSpec) -> Json:
     found = record.of(container.name)
     run = found.run or Run(number=0)
+    last = None if _shows_its_end(pod, found) else found.last
     done = container.kind == "init" and run.exit_code == 0
     mounts = (
         {"name": m["name"], "mountPath": m["mountPath"], "readOnly": bool(m.get("readOnly"))}
@@ -158,7 +159,7 @@ def _container(pod: PodSpec, record: PodRecord, container: ContainerSpec) -> Jso
     status: Json = {
         "name": container.name,
         "state": _state(pod, record, found, container.kind),
-        "lastState": {"terminated": _terminated(found.last)} if found.last else {},
+        "lastState": {"terminated": _terminated(last)} if last else {},
         "ready": done or _ready(record, container),
         "restartCount": found.restarts,
         "image": run.image or container.image,
@@ -173,7 +174,7 @@ def _container(pod: PodSpec, record: PodRecord, container: ContainerSpec) -> Jso
 
 
 def _state(pod: PodSpec, record: PodRecord, found: ContainerRecord, kind: str) -> Json:
-    run = found.run or (found.last if record.over else None)
+    run = found.run or (found.last if record.over or _shows_its_end(pod, found) else None)
     if found.running and run and run.started_at:
         return {"running": {"startedAt": iso(run.started_at)}}
     if run and run.over:
@@ -183,6 +184,12 @@ def _state(pod: PodSpec, record: PodRecord, found: ContainerRecord, kind: str) -
     if found.waiting and not record.over:
         return {"waiting": _filled(reason=found.waiting[0], message=found.waiting[1])}
     return {"waiting": {"reason": "PodInitializing" if pod.init else "ContainerCreating"}}
+
+
+def _shows_its_end(pod: PodSpec, found: ContainerRecord) -> bool:
+    """A kubelet asks the pod's own policy whether a container is started again, so that of a
+    sidecar which waits for its next run it shows how the one before ended, unlike of others."""
+    return pod.policy == "Never" and found.run is None and found.last is not None
 
 
 def _terminated(run: Run) -> Json:
