@@ -2,26 +2,28 @@
 host that wants a token, and a namespace with an account of exactly the rights of ops/.
 
     def test_x(plane: Plane) -> None:
-        repository = plane.repository(Project(name="x", dockerfile=f"FROM {plane.base}\\n"))
-        (task,) = plane.send(repository)
+        task = plane.run(Project(name="x", dockerfile="FROM {busybox}\\nCOPY . /app\\n"))
         assert plane.wait_end(task)["category"] == "passed"
         plane.wait_gone(task)
 
-`plane` is a fixture of the session: tests have to name their projects differently.
+`plane` is a fixture of the session: tests have to name their projects differently. In Dockerfile
+and compose file `{busybox}` and `{base}` stand for the images of these names.
 """
 
 import secrets
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 from sandbox.demo.rails import Rails
-from sandbox.stack import Given, Options, Stack
+from sandbox.stack import Given, Options, Process, Stack
 from sandbox.stack.real_cluster import RealCluster
+from sandbox.stack.stack import ROOT
 from tests import rails as github
 from tests.cluster.agent_image import agent_image
 from tests.cluster.base_image import base_image
@@ -49,6 +51,7 @@ TEST_COMMAND = f"{PLACE}/test"
 # builder writes some 600 MB to a tmpfs, which is charged to it.
 SETTINGS = {
     "SWITCHYARD_KUBE_CLASSES": "small:0.05/2:64Mi/1Gi:64Mi/4Gi,large:0.05/2:64Mi/2Gi:64Mi/4Gi",
+    "SWITCHYARD_KUBE_SERVICE_PATIENCE_SECONDS": "15",
     "SWITCHYARD_KUBE_PULL_GRACE_SECONDS": "10",
     "SWITCHYARD_KUBE_NO_POD_GRACE_SECONDS": "15",
     "SWITCHYARD_KUBE_UNSCHEDULABLE_GRACE_SECONDS": "10",
@@ -58,6 +61,7 @@ SETTINGS = {
     "SWITCHYARD_KUBE_SERVICE_LOG_SECONDS": "1",
     "SWITCHYARD_KUBE_LOST_NODE_SECONDS": "5",
     "SWITCHYARD_RECONCILE_SECONDS": "1",
+    "SWITCHYARD_LOG_CAP_BYTES": "20000000",
 }
 
 
@@ -79,7 +83,15 @@ class Plane:
     # What Rails does --------------------------------------------------------------------------
 
     def repository(self, project: Project) -> Repository:
-        return make_repository(self.cluster.repositories, self.cluster.git_url, project)
+        named = replace(
+            project,
+            dockerfile=self.filled(project.dockerfile),
+            compose=self.filled(project.compose),
+        )
+        return make_repository(self.cluster.repositories, self.cluster.git_url, named)
+
+    def filled(self, text: str) -> str:
+        return text.replace("{busybox}", self.busybox).replace("{base}", self.base)
 
     def send(
         self,
@@ -120,6 +132,25 @@ class Plane:
     def cancel(self, task: str) -> Json:
         found: Json = self.rails.call("POST", f"/tasks/{task}/cancel", {}, secrets.token_hex(8))
         return found
+
+    @contextmanager
+    def controller_with(self, **settings: str) -> Iterator[None]:
+        """Another controller takes over for the length of a `with` block, with these settings."""
+        first = self.stack.controller
+        env = {**self.stack.env, **settings}
+        command = [sys.executable, "manage.py", "controller"]
+        log = first.log.with_name("controller-with.log")
+        second = Process("controller", command, env, ROOT, log)
+        try:
+            self._change_controllers(second)
+            yield
+        finally:
+            self._change_controllers(first)
+
+    def _change_controllers(self, new: Process) -> None:
+        self.stack.controller.stop()
+        self.stack.controller = new
+        new.start()
 
     # What Rails sees --------------------------------------------------------------------------
 
@@ -278,8 +309,3 @@ def started(stack: Stack, layout: Layout) -> Plane:
     stack.start()
     base = base_image(layout)
     return Plane(stack=stack, cluster=stack.cluster, layout=layout, rails=rails, base=base)
-
-
-def categories(plane: Plane, tasks: Sequence[str]) -> list[str]:
-    """How each of them ended, in order, once they have."""
-    return [plane.wait_end(task)["category"] for task in tasks]

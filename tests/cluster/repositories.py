@@ -66,6 +66,17 @@ def make_repository(root: Path, base_url: str, project: Project) -> Repository:
     return Repository(project=project, clone_url=f"{base_url}/{project.name}", commit=commit)
 
 
+def junit(passed: int = 1, failed: int = 0) -> str:
+    """Shell that leaves results: with builtins alone, so any shell can run it."""
+    right = "".join(f'<testcase name="right {number}"/>' for number in range(passed))
+    wrong = "".join(
+        f'<testcase name="wrong {number}"><failure message="no"/></testcase>'
+        for number in range(failed)
+    )
+    suite = f'<testsuite tests="{passed + failed}" failures="{failed}">{right}{wrong}</testsuite>'
+    return f"""echo '{suite}' >"${{SWITCHYARD_RESULTS%/*}}/junit.xml"\n"""
+
+
 def compose_with(main: str = "", services: str = "") -> str:
     """The compose file with more lines for the main service, and more services, each with the
     indentation that it has there."""

@@ -15,8 +15,14 @@ SERVICES = """\
 """
 WEB_PAGE = """\
   web_page:
-    image: IMAGE
-    command: ["sh", "-c", "mkdir /www && echo served >/www/index.html && httpd -f -p 8080 -h /www"]
+    image: {busybox}
+    command:
+      - sh
+      - -c
+      - |
+        trap 'exit 0' TERM
+        mkdir /www && echo served >/www/index.html && httpd -p 8080 -h /www
+        while :; do sleep 1 & wait; done
     healthcheck:
       test: ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/index.html"]
       interval: 1s
@@ -43,9 +49,9 @@ pathlib.Path(os.environ["SWITCHYARD_RESULTS"]).with_name("junit.xml").write_text
 def test_a_task_is_cloned_built_tested_beside_its_service_and_leaves_nothing(plane: Plane) -> None:
     project = Project(
         name="whole",
-        dockerfile=f"FROM {plane.base}\nWORKDIR /app\nCOPY . .\nRUN echo baked > built\n",
+        dockerfile="FROM {base}\nWORKDIR /app\nCOPY . .\nRUN echo baked > built\n",
         test=TEST,
-        compose=compose_with(SERVICES, WEB_PAGE.replace("IMAGE", plane.busybox)),
+        compose=compose_with(SERVICES, WEB_PAGE),
     )
     task = plane.run(project, env_vars={"PAUSE": "4"})
     early = plane.wait_log(task, "test", b"the first line")
