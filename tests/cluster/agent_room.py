@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from kube.manifest import ours
+from kube.manifest.request import Times
 from tests.cluster.elsewhere import cluster_kubeconfig
 from tests.conformance.cluster import Cluster, Json, unique
+from tests.kube.making import make_request, make_settings
 
 SECONDS = 90.0
 
@@ -56,3 +59,11 @@ def agent_room() -> Iterator[AgentRoom]:
         yield AgentRoom(cluster=cluster, path=path)
     finally:
         cluster.call("DELETE", path)
+
+
+def as_agent(image: str, *command: str) -> Json:
+    """With the rights and limits of the agent's container, and nothing of its surroundings."""
+    times = Times(grace=30, deadline=900)
+    made = ours.agent(make_request(), make_settings(agent_image=image), times)
+    kept = ("name", "image", "securityContext", "resources")
+    return {**{key: made[key] for key in kept}, "command": list(command)}

@@ -14,7 +14,7 @@ from tests.cluster.errors import ClusterError, tail
 from tests.cluster.images import crane
 from tests.cluster.kept_images import Say, draft_of, kept_image, say_here, telling
 from tests.cluster.layout import Layout, cache
-from tests.cluster.packages import program
+from tests.cluster.packages import IMAGE_PACKAGES, missing_packages, program
 
 NAME = "base"
 SUITE = "bookworm"
@@ -26,13 +26,6 @@ LEFT_OUT = (
     "var/log/*", "usr/share/doc/*", "usr/share/info/*", "usr/share/locale/*", "usr/share/man/*",
 )  # fmt: skip
 SECONDS = 900.0
-NEEDED = {
-    "debootstrap": "debootstrap",
-    "debian-archive-keyring": "/usr/share/keyrings/debian-archive-keyring.gpg",
-    "gpgv": "gpgv",
-    "wget": "wget",
-    "util-linux": "unshare",
-}
 TARGET = "$(ORIGIN)|$(CODENAME)|$(RELEASE)|$(COMPONENT)|$(CREATED_BY)|$(REPO_URI)"
 
 
@@ -63,11 +56,7 @@ def _make(reference: str, say: Say) -> None:
 
 
 def _check() -> None:
-    missing = [
-        name
-        for name, sign in NEEDED.items()
-        if not (Path(sign).exists() if sign.startswith("/") else program(sign))
-    ]
+    missing = missing_packages(IMAGE_PACKAGES)
     if missing:
         raise ClusterError(
             "The base image cannot be made. On Debian or Ubuntu:\n"

@@ -3,12 +3,19 @@
 import os
 import platform
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.cluster.errors import ClusterError
 
 # By Debian package, what shows that it is there: a program, or a file.
+IMAGE_PACKAGES = {
+    "debian-archive-keyring": "/usr/share/keyrings/debian-archive-keyring.gpg",
+    "debootstrap": "debootstrap",
+    "gpgv": "gpgv",
+}
 PACKAGES = {
+    **IMAGE_PACKAGES,
     "containerd": "containerd",
     "runc": "runc",
     "containernetworking-plugins": "/usr/lib/cni/bridge",
@@ -24,8 +31,9 @@ PACKAGES = {
 GO_REMEDY = "install Go 1.26 or later (https://go.dev/doc/install) and put `go` on the PATH"
 
 
-def missing_packages() -> list[str]:
-    return [name for name, sign in PACKAGES.items() if not is_there(sign)]
+def missing_packages(packages: Mapping[str, str] | None = None) -> list[str]:
+    wanted = PACKAGES if packages is None else packages
+    return [name for name, sign in wanted.items() if not is_there(sign)]
 
 
 def is_there(sign: str) -> bool:

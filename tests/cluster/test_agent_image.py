@@ -9,19 +9,18 @@ import pytest
 
 from kube.manifest import ours
 from kube.manifest.places import folder
-from kube.manifest.request import Times
 from kube.manifest.settings import MI
 from tests.cluster import agent_image as module
 from tests.cluster.agent_image import agent_image, by_digest
-from tests.cluster.agent_room import AgentRoom, agent_room
+from tests.cluster.agent_room import AgentRoom, agent_room, as_agent
 from tests.cluster.base_image import base_image
 from tests.cluster.elsewhere import layout_of_the_cluster
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import crane
 from tests.cluster.kept_images import digest_of
 from tests.cluster.layout import Layout
-from tests.conformance.cluster import Json, unique
-from tests.kube.making import make_request, make_settings
+from tests.conformance.cluster import unique
+from tests.kube.making import make_settings
 from worker_image.switchyard_agent import VERSION
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -58,14 +57,6 @@ def image(own: Layout) -> str:
 def room() -> Iterator[AgentRoom]:
     with agent_room() as made:
         yield made
-
-
-def as_agent(image: str, *command: str) -> Json:
-    """With the rights and limits of the agent's container, and nothing of its surroundings."""
-    times = Times(grace=30, deadline=900)
-    made = ours.agent(make_request(), make_settings(agent_image=image), times)
-    kept = ("name", "image", "securityContext", "resources")
-    return {**{key: made[key] for key in kept}, "command": list(command)}
 
 
 def test_it_has_what_the_agent_needs_and_no_rights_beyond(image: str, room: AgentRoom) -> None:
