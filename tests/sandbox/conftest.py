@@ -134,6 +134,23 @@ def run_kubernetes(tmp_path: Path) -> Iterator[Callable[..., kubernetes_api.Runn
         running.server.stop()
 
 
+@pytest.fixture(scope="module")
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[kubernetes_api.Running]:
+    """The API server of a module, started with its SERVER_OPTIONS."""
+    options: tuple[str, ...] = getattr(request.module, "SERVER_OPTIONS", ())
+    running = kubernetes_api.start(tmp_path_factory.mktemp("kubernetes"), *options)
+    yield running
+    running.server.stop()
+
+
+@pytest.fixture
+def api(server: kubernetes_api.Running) -> Iterator[kubernetes_api.Api]:
+    """The same, in a namespace of the test's own."""
+    yield from kubernetes_api.shared(server)
+
+
 @pytest.fixture
 def clocked_kubernetes(tmp_path: Path) -> Iterator[Callable[..., kubernetes_api.Clocked]]:
     """Start an API server with these settings under a manual clock."""

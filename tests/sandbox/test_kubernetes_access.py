@@ -10,7 +10,7 @@ import yaml
 
 from sandbox.kubernetes.kubeconfig import write_kubeconfig
 from tests.conformance.cluster import MERGE, Cluster
-from tests.sandbox.kubernetes_api import Api, Running, shared, start
+from tests.sandbox.kubernetes_api import Api, Running, shared
 
 ROLES = Path(__file__).resolve().parents[2] / "ops" / "kubernetes" / "worker-namespace.yaml"
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -33,12 +33,7 @@ class Both:
     limited: Api
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("kubernetes")
-    running = start(folder, "--limited-token", "limited", "--nodes", "1")
-    yield running
-    running.server.stop()
+SERVER_OPTIONS = ("--limited-token", "limited", "--nodes", "1")
 
 
 @pytest.fixture

@@ -11,22 +11,13 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from tests.conformance.cluster import container
-from tests.sandbox.kubernetes_api import Api, Running, shared, start
+from tests.sandbox.kubernetes_api import Api
 
 SECONDS = 20
 TEMPLATE = {"spec": {"restartPolicy": "Never", "containers": [container()]}}
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    running = start(tmp_path_factory.mktemp("kubernetes"), "--speed", "20", "--nodes", "2")
-    yield running
-    running.server.stop()
-
-
-@pytest.fixture
-def api(server: Running) -> Iterator[Api]:
-    yield from shared(server)
+SERVER_OPTIONS = ("--speed", "20", "--nodes", "2")
 
 
 @pytest.fixture

@@ -49,14 +49,18 @@ def test_a_finished_job_goes_after_its_time_to_live_and_not_before(api: Clocked)
     assert api.pods() == []
 
 
-def test_a_deadline_ends_a_job_and_not_before(api: Clocked) -> None:
-    api.create_job(activeDeadlineSeconds=600)
+def assert_it_ends_after_600_seconds(api: Clocked) -> None:
     runs(api)
     api.advance(590)
     settle(api)
     assert api.conditions() == []
     api.advance(10)
     api.cluster.wait(lambda: api.conditions() == ["FailureTarget", "Failed"])
+
+
+def test_a_deadline_ends_a_job_and_not_before(api: Clocked) -> None:
+    api.create_job(activeDeadlineSeconds=600)
+    assert_it_ends_after_600_seconds(api)
 
 
 def test_a_suspended_job_has_all_its_time_when_it_is_released(api: Clocked) -> None:
@@ -65,12 +69,7 @@ def test_a_suspended_job_has_all_its_time_when_it_is_released(api: Clocked) -> N
     settle(api)
     assert api.conditions() == ["Suspended"]
     api.must("PATCH", api.at("jobs", "task"), {"spec": {"suspend": False}}, kind=MERGE)
-    runs(api)
-    api.advance(590)
-    settle(api)
-    assert api.conditions() == []
-    api.advance(10)
-    api.cluster.wait(lambda: api.conditions() == ["FailureTarget", "Failed"])
+    assert_it_ends_after_600_seconds(api)
 
 
 def test_a_silent_node_is_lost_after_its_grace_and_not_before(api: Clocked) -> None:

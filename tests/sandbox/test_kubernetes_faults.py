@@ -2,26 +2,13 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 
 from tests.conformance.cluster import MERGE
-from tests.sandbox.kubernetes_api import NODES, Api, Running, shared, start
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    running = start(tmp_path_factory.mktemp("kubernetes"))
-    yield running
-    running.server.stop()
-
-
-@pytest.fixture
-def api(server: Running) -> Iterator[Api]:
-    yield from shared(server)
+from tests.sandbox.kubernetes_api import NODES, Api
 
 
 def codes(api: Api, count: int, path: str = NODES) -> list[int]:

@@ -4,12 +4,11 @@ What is measured is the server's own CPU time, so other work on this machine cha
 """
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.sandbox.kubernetes_api import Api, Running, shared, start
+from tests.sandbox.kubernetes_api import Api, Running
 
 JOBS, ROUND = 300, 100
 # Of the CPU time of a call with hundreds of Jobs there, against the same call with hardly any.
@@ -17,17 +16,7 @@ SLOWER = 3.0
 KILOBYTES_FOR_A_JOB = 100.0
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("kubernetes")
-    running = start(folder, "--nodes", "4", "--speed", "60")
-    yield running
-    running.server.stop()
-
-
-@pytest.fixture
-def api(server: Running) -> Iterator[Api]:
-    yield from shared(server)
+SERVER_OPTIONS = ("--nodes", "4", "--speed", "60")
 
 
 def cpu_seconds(server: Running) -> float:

@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from tests.conformance.cluster import LEASES, MERGE, Json, beat, container, make_node, unique
-from tests.sandbox.kubernetes_api import NODES, Api, Clocked, Running, shared, start
+from tests.sandbox.kubernetes_api import NODES, Api, Clocked
 
 LOST = [
     {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 20}
@@ -14,16 +14,7 @@ LOST = [
 ]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    running = start(tmp_path_factory.mktemp("kubernetes"), "--speed", "40", "--nodes", "2")
-    yield running
-    running.server.stop()
-
-
-@pytest.fixture
-def api(server: Running) -> Iterator[Api]:
-    yield from shared(server)
+SERVER_OPTIONS = ("--speed", "40", "--nodes", "2")
 
 
 @pytest.fixture

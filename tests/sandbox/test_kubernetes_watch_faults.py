@@ -6,20 +6,10 @@ import pytest
 import requests
 
 from tests.conformance.cluster import Event
-from tests.sandbox.kubernetes_api import Api, Running, shared, start
+from tests.sandbox.kubernetes_api import Api
 
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    # A bookmark each 3 seconds; the history is kept for 15.
-    running = start(tmp_path_factory.mktemp("kubernetes"), "--speed", "20")
-    yield running
-    running.server.stop()
-
-
-@pytest.fixture
-def api(server: Running) -> Iterator[Api]:
-    yield from shared(server)
+# A bookmark each 3 seconds; the history is kept for 15.
+SERVER_OPTIONS = ("--speed", "20")
 
 
 def seen(events: Iterator[Event], count: int) -> list[str]:
