@@ -2,6 +2,7 @@
 registry of each cluster that asks for one."""
 
 import fcntl
+import os
 import shutil
 import threading
 import time
@@ -16,7 +17,7 @@ from tests.cluster.layout import Layout, cache
 # One may be made by somebody else meanwhile.
 LOCK_SECONDS = 1200.0
 QUIET_SECONDS = 2.0
-# Of each name: those of other branches, say.
+# Of each name, those that were used last: of other branches, say.
 KEPT = 3
 
 Say = Callable[[str], None]
@@ -74,6 +75,7 @@ def _push(reference: str, kept: Path, make: Make, say: Say) -> None:
     if kept.exists():
         with telling(f"pushing {kept.name}", say):
             crane("push", str(kept), reference)
+        os.utime(kept)
         return
     make(reference)
     name = kept.name.rpartition("-")[0]
