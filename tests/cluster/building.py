@@ -4,17 +4,11 @@ in a namespace that allows nothing beyond PodSecurity baseline.
 
 import base64
 import io
-import json
-import os
 import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from kube.manifest import places
 from kube.manifest.builder import builder
@@ -26,22 +20,28 @@ from kube.manifest.values import SecretValues
 from kube.names import BUILDER
 from kube.planner.template import Template
 from tests.cluster.builder_image import builder_image
-from tests.cluster.images import crane
-from tests.cluster.layout import MOST, Layout
+from tests.cluster.built_image import BuiltImage
+from tests.cluster.elsewhere import cluster_kubeconfig, dns_policy, layout_of_the_cluster
+from tests.cluster.images import push_base_images
+from tests.cluster.kept_images import digest_of
+from tests.cluster.layout import Layout
 from tests.conformance.cluster import Cluster, Json, unique
 from tests.kube.making import MAIN, make_plan, make_request, make_settings
 
-SECONDS = 60.0
+SECONDS = 200.0
 DOCKERFILE = ".saturnci/Dockerfile"
-SMALL = Resources(
-    cpu=0.05, cpu_limit=2, memory=64 * MI, memory_limit=512 * MI, disk=64 * MI, disk_limit=2 * GI
-)
+GRACE = 10
+BEGUN, TOLD = "BEGUN\n", "\nEND\n"
 # The log is in a volume, so this tells it; the digest after it, where the builder told one.
 KEEPER = """\
-tell() { cat /saturn/steps/build.log; echo; echo END; cat /saturn/steps/digest; echo; echo END; }
-trap 'tell; exit' TERM
-until [ -e /saturn/steps/build.rc ]; do sleep 0.1; done
-tell 2>/dev/null
+cd /saturn/steps
+tell() { cat build.log; echo; echo END; cat digest 2>/dev/null; echo; echo END; }
+trap : TERM
+until [ -e build.rc ]; do
+  if [ -e begun ]; then echo BEGUN; rm begun; fi
+  sleep 0.1
+done
+tell
 trap exit TERM
 while :; do sleep 9 & wait $!; done
 """
@@ -70,6 +70,7 @@ class Order:
     image: str = ""
     login: Login | None = None
     flags: Sequence[str] = ()
+    memory: int = 512 * MI
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,17 +87,6 @@ class End:
     def last_line(self) -> str:
         lines = [line for line in self.log.splitlines() if line.strip()]
         return lines[-1] if lines else ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """What an image has at a path."""
-
-    kind: str
-    mode: int
-    owner: tuple[int, int]
-    link: str
-    content: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,43 +136,34 @@ class Site:
         self.start(name, order)
         return self.end(name)
 
-    def config(self, name: str) -> Json:
-        """Of the image that was built."""
-        found: Json = json.loads(crane("config", self.image(name)))["config"]
-        return found
+    def built(self, name: str) -> BuiltImage:
+        return BuiltImage(reference=self.image(name))
 
-    def digest(self, name: str) -> str:
-        return crane("digest", self.image(name)).strip()
+    def wait_for_step(self, name: str) -> None:
+        """Until a step says so: by the file /saturn/steps/begun."""
+        self.cluster.wait(lambda: self._keeper(name).startswith(BEGUN), SECONDS)
 
-    def layers(self, name: str) -> list[str]:
-        """Their digests."""
-        manifest = json.loads(crane("manifest", self.image(name)))
-        return [layer["digest"] for layer in manifest["layers"]]
-
-    def files(self, name: str) -> dict[str, Entry]:
-        """By path, what whoever pulls the image finds in it."""
-        with tempfile.TemporaryDirectory() as place:
-            crane("export", self.image(name), f"{place}/tar")
-            with tarfile.open(f"{place}/tar") as tar:
-                found = {f"/{item.name.strip('/')}": _entry(tar, item) for item in tar}
-        return found | {
-            path: replace(found[f"/{entry.link.strip('/')}"], kind="hard link", link=entry.link)
-            for path, entry in found.items()
-            if entry.kind == "hard link"
-        }
-
-    def _ended(self, name: str) -> Json | None:
-        status = self.cluster.must("GET", self.of("pods", name))["status"]
-        states = {item["name"]: item["state"] for item in status.get("initContainerStatuses", ())}
-        ended: Json | None = states.get(BUILDER, {}).get("terminated")
+    def delete(self, name: str) -> Json:
+        """The end of the builder: it gets TERM, and KILL after GRACE seconds."""
+        chosen = {"fieldSelector": f"metadata.name={name}"}
+        with self.cluster.watch(self.of("pods"), **chosen) as events:
+            self.cluster.must("DELETE", self.of("pods", name))
+            gone = next(event for event in events if event.type == "DELETED")
+        ended = _builder_end(gone.object)
+        assert ended is not None, gone.object
         return ended
 
+    def _ended(self, name: str) -> Json | None:
+        return _builder_end(self.cluster.must("GET", self.of("pods", name)))
+
     def _told(self, name: str) -> tuple[str, str] | None:
+        parts = self._keeper(name).removeprefix(BEGUN).split(TOLD)
+        return (parts[0], parts[1].strip()) if len(parts) == 3 else None
+
+    def _keeper(self, name: str) -> str:
         path = self.of("pods", name) + "/log"
         answer = self.cluster.call("GET", path, container="keeper")
-        assert answer.status == 200, answer
-        parts = str(answer.body["text"]).split("\nEND\n")
-        return (parts[0], parts[1].strip()) if len(parts) == 3 else None
+        return str(answer.body["text"]) if answer.status == 200 else ""
 
     def _pod(self, name: str, order: Order) -> Json:
         shell = ["/bin/sh", "-c"]
@@ -192,8 +173,8 @@ class Site:
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
-            "dnsPolicy": "Default",
-            "terminationGracePeriodSeconds": 10,
+            "dnsPolicy": dns_policy(self.layout),
+            "terminationGracePeriodSeconds": GRACE,
             "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
             "initContainers": [
                 _container("keeper", image, [*shell, KEEPER], folder("steps"))
@@ -217,7 +198,9 @@ class Site:
         plan = replace(plan, build=replace(plan.build, args=args, target=order.target))
         nowhere = {} if order.cache else {"cache_repository": ""}
         request = make_request(push_login=order.login, **nowhere)
-        made = builder(plan, request, self._settings(), SecretValues(variables={}, secret="none"))
+        made = builder(
+            plan, request, self._settings(order), SecretValues(variables={}, secret="none")
+        )
         places = {request.image: self._destination(name, order)}
         if order.cache:
             places[request.cache_repository] = order.cache
@@ -234,11 +217,27 @@ class Site:
     def _registry(self, name: str, order: Order) -> str:
         return self._destination(name, order).partition("/")[0]
 
-    def _settings(self) -> ManifestSettings:
-        size = ResourceClass(name="small", builder=SMALL, test=SMALL)
+    def _settings(self, order: Order) -> ManifestSettings:
+        """So small that many run at a time."""
+        few = Resources(
+            cpu=0.05,
+            cpu_limit=2,
+            memory=64 * MI,
+            memory_limit=order.memory,
+            disk=64 * MI,
+            disk_limit=2 * GI,
+        )
+        size = ResourceClass(name="small", builder=few, test=few)
         return make_settings(
             builder_image=self.builder_image, registry_insecure=True, classes=(size,)
         )
+
+
+def _builder_end(pod: Json) -> Json | None:
+    statuses = pod["status"].get("initContainerStatuses", ())
+    states = {item["name"]: item["state"] for item in statuses}
+    ended: Json | None = states.get(BUILDER, {}).get("terminated")
+    return ended
 
 
 def _replaced(flag: str, places: Mapping[str, str]) -> str:
@@ -259,12 +258,10 @@ def _container(name: str, image: str, command: list[str], *mounts: Json) -> dict
 
 @contextmanager
 def building_site() -> Iterator[Site]:
-    """On the cluster that the tests run on: only one of ours has a registry for them."""
-    cluster = Cluster.of(Path(os.environ["CONFORMANCE_KUBECONFIG"]))
-    ours = {layout.api_url: layout for layout in map(Layout.numbered, range(MOST))}
-    if cluster.url not in ours:
-        pytest.skip("builds need the registry of a cluster of `make cluster`")
-    layout, name = ours[cluster.url], unique("builds")
+    layout, name = layout_of_the_cluster(), unique("builds")
+    cluster = Cluster.of(cluster_kubeconfig())
+    if not digest_of(layout.busybox_image):
+        push_base_images(layout)
     site = Site(cluster=cluster, layout=layout, name=name, builder_image=builder_image(layout))
     labels = {"pod-security.kubernetes.io/enforce": "baseline"}
     body = {"metadata": {"name": name, "labels": labels}}
@@ -275,18 +272,6 @@ def building_site() -> Iterator[Site]:
         yield site
     finally:
         cluster.call("DELETE", f"/api/v1/namespaces/{name}")
-
-
-def _entry(tar: tarfile.TarFile, item: tarfile.TarInfo) -> Entry:
-    kinds = {tarfile.DIRTYPE: "folder", tarfile.SYMTYPE: "link", tarfile.LNKTYPE: "hard link"}
-    file = tar.extractfile(item) if item.isreg() else None
-    return Entry(
-        kind=kinds.get(item.type, "file"),
-        mode=item.mode,
-        owner=(item.uid, item.gid),
-        link=item.linkname,
-        content=file.read().decode(errors="replace") if file else "",
-    )
 
 
 def _pack(files: Mapping[str, File | str]) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.cluster.building import End, Order, Site, building_site
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 INSTALL, BUILD = "RUN sh install.sh", "RUN cat source > /result"
 DOCKERFILE = f"""\
@@ -62,8 +62,8 @@ def test_the_same_build_does_none_again(site: Site, order: Order, first: End) ->
     end = site.build("same", order)
     assert end.code == 0, end.last_line
     assert {INSTALL, BUILD, "COPY . ."} <= set(reused(end)) and "Running: [" not in end.log
-    assert site.layers("same") == site.layers("first")
-    assert site.config("same") == site.config("first")
+    assert site.built("same").layers() == site.built("first").layers()
+    assert site.built("same").config() == site.built("first").config()
 
 
 def test_another_source_file_leaves_what_was_installed(
@@ -73,7 +73,7 @@ def test_another_source_file_leaves_what_was_installed(
     end = site.build("source", changed)
     assert end.code == 0, end.last_line
     assert INSTALL in reused(end) and BUILD not in reused(end)
-    before, after = site.files("first"), site.files("source")
+    before, after = site.built("first").files(), site.built("source").files()
     assert (before["/result"].content, after["/result"].content) == ("first", "second")
     assert before["/installed/when"] == after["/installed/when"]
     assert after["/tool"].content == "tool\n"
@@ -86,7 +86,7 @@ def test_another_file_to_install_from_does_all_of_it_again(
     end = site.build("packages", changed)
     assert end.code == 0, end.last_line
     assert INSTALL not in reused(end)
-    assert site.files("packages")["/installed/all"].content == "two"
+    assert site.built("packages").files()["/installed/all"].content == "two"
 
 
 def test_without_a_place_for_layers_it_does_all_of_it_again(

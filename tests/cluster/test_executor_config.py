@@ -5,10 +5,11 @@ from functools import cache
 
 import pytest
 
-from tests.cluster.building import End, Entry, Order, Site, building_site
+from tests.cluster.building import End, Order, Site, building_site
+from tests.cluster.built_image import Entry
 from tests.conformance.cluster import Json
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 ALL = """\
 ARG OUTER=1
@@ -66,7 +67,7 @@ def config(site: Site, ended: Callable[[str], End]) -> Config:
     @cache
     def config(name: str) -> Json:
         assert ended(name).code == 0, ended(name).last_line
-        return site.config(name)
+        return site.built(name).config()
 
     return config
 
@@ -74,7 +75,7 @@ def config(site: Site, ended: Callable[[str], End]) -> Config:
 @pytest.fixture(scope="module")
 def files(site: Site, config: Config) -> dict[str, Entry]:
     assert config("all")
-    return site.files("all")
+    return site.built("all").files()
 
 
 CONFIG = {

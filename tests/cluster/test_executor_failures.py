@@ -14,7 +14,7 @@ from kube.manifest.request import Login
 from tests.cluster.building import End, Order, Site, building_site
 from tests.cluster.registry_door import registry_door
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 LOGIN = Login(username="builder", password="right")
 FROM = "FROM {base}\n"

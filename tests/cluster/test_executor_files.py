@@ -7,9 +7,10 @@ from functools import cache
 
 import pytest
 
-from tests.cluster.building import End, Entry, File, Order, Site, building_site
+from tests.cluster.building import End, File, Order, Site, building_site
+from tests.cluster.built_image import Entry
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 COPIES = """\
 FROM {base}
@@ -125,7 +126,7 @@ def files(site: Site, ended: Ended) -> Files:
     def files(name: str) -> dict[str, Entry]:
         end = ended(name)
         assert end.code == 0, end.last_line
-        return site.files(name)
+        return site.built(name).files()
 
     return files
 
@@ -275,4 +276,4 @@ def test_it_stops_at_the_target(files: Files) -> None:
 
 
 def test_it_tells_the_digest_of_what_it_pushed(site: Site, ended: Ended) -> None:
-    assert ended("target").digest == site.digest("target")
+    assert ended("target").digest == site.built("target").digest()

@@ -12,15 +12,19 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/klauspost/compress/gzip"
 	"golang.org/x/sys/unix"
 )
 
-// unpacker writes the layers of an image below `root`, one after the other.
+// unpacker writes the layers of an image below `root`, one after the other. `places` is where the
+// folders of the layers are in truth, as long as no link has changed.
 type unpacker struct {
 	root    string
 	kept    kept
 	written map[string]bool
 	folders map[string]time.Time
+	places  map[string]string
 }
 
 func unpack(image v1.Image, root string, kept kept) error {
@@ -28,7 +32,9 @@ func unpack(image v1.Image, root string, kept kept) error {
 	if err != nil {
 		return err
 	}
-	unpacker := &unpacker{root: root, kept: kept, folders: map[string]time.Time{}}
+	unpacker := &unpacker{
+		root: root, kept: kept, folders: map[string]time.Time{}, places: map[string]string{},
+	}
 	for _, layer := range layers {
 		if err := unpacker.layer(layer); err != nil {
 			return err
@@ -43,7 +49,7 @@ func unpack(image v1.Image, root string, kept kept) error {
 }
 
 func (u *unpacker) layer(layer v1.Layer) error {
-	content, err := layer.Uncompressed()
+	content, err := uncompressed(layer)
 	if err != nil {
 		return err
 	}
@@ -72,27 +78,41 @@ func (u *unpacker) entry(header *tar.Header, content io.Reader) error {
 	if err != nil {
 		return err
 	}
-	folder, base := filepath.Split(path)
+	folder, base := filepath.Dir(path), filepath.Base(path)
 	if base == opaque {
-		return u.empty(filepath.Clean(folder))
+		return u.empty(folder)
 	}
 	if hidden, found := strings.CutPrefix(base, whiteout); found {
-		return u.kept.remove(filepath.Join(folder, hidden))
+		return u.remove(filepath.Join(folder, hidden))
 	}
 	u.written[path] = true
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return err
-	}
 	if err := u.write(path, header, content); err != nil {
 		return err
 	}
 	return u.describe(path, header)
 }
 
-// place is where the entry goes: links of the image above it lead nowhere outside of the root.
+// place is where the entry goes: links of the image above it lead nowhere outside of the root. The
+// folder is made if need be.
 func (u *unpacker) place(name string) (string, error) {
-	folder, err := resolve(u.root, filepath.Dir(name))
-	return filepath.Join(folder, filepath.Base(name)), err
+	folder := filepath.Dir(name)
+	place, known := u.places[folder]
+	if !known {
+		var err error
+		if place, err = resolve(u.root, folder); err != nil {
+			return "", err
+		}
+		if err := os.MkdirAll(place, 0o755); err != nil {
+			return "", err
+		}
+		u.places[folder] = place
+	}
+	return filepath.Join(place, filepath.Base(name)), nil
+}
+
+func (u *unpacker) remove(path string) error {
+	clear(u.places)
+	return u.kept.remove(path)
 }
 
 // empty takes away what lower layers have put into a folder.
@@ -103,7 +123,7 @@ func (u *unpacker) empty(folder string) error {
 	}
 	for _, entry := range entries {
 		if path := filepath.Join(folder, entry.Name()); !u.written[path] {
-			if err := u.kept.remove(path); err != nil {
+			if err := u.remove(path); err != nil {
 				return err
 			}
 		}
@@ -114,7 +134,7 @@ func (u *unpacker) empty(folder string) error {
 func (u *unpacker) write(path string, header *tar.Header, content io.Reader) error {
 	old, err := os.Lstat(path)
 	if err == nil && !(old.IsDir() && header.Typeflag == tar.TypeDir) {
-		if err := u.kept.remove(path); err != nil {
+		if err := u.remove(path); err != nil {
 			return err
 		}
 	}
@@ -137,6 +157,31 @@ func (u *unpacker) write(path string, header *tar.Header, content io.Reader) err
 	}
 	warn("Leaving out %s, which is a device", path)
 	return nil
+}
+
+// uncompressed is quicker than the layer's own way for what is usual, and that for all else.
+func uncompressed(layer v1.Layer) (io.ReadCloser, error) {
+	if kind, err := layer.MediaType(); err != nil || kind != types.OCILayer && kind != types.DockerLayer {
+		return layer.Uncompressed()
+	}
+	packed, err := layer.Compressed()
+	if err != nil {
+		return nil, err
+	}
+	content, err := gzip.NewReader(packed)
+	if err != nil {
+		return nil, errors.Join(err, packed.Close())
+	}
+	return &unpacked{Reader: content, packed: packed}, nil
+}
+
+type unpacked struct {
+	*gzip.Reader
+	packed io.Closer
+}
+
+func (u *unpacked) Close() error {
+	return errors.Join(u.Reader.Close(), u.packed.Close())
 }
 
 func writeFile(path string, content io.Reader) error {
