@@ -253,7 +253,7 @@ def commit_all(folder: Path, message: str) -> str:
     """The id of a commit of everything in a folder, which is a repository from then on."""
     _git(folder, "init", "--quiet", "--template=", "--initial-branch=main")
     _git(folder, "add", "--all", "--force")
-    _git(folder, "commit", "--quiet", "--no-verify", f"--message={message}")
+    _git(folder, "commit", "--quiet", "--no-verify", "--allow-empty", f"--message={message}")
     return _git(folder, "rev-parse", "HEAD")
 
 

@@ -171,16 +171,20 @@ class Plane:
         found: Json = self.rails.call("GET", f"/tasks/{task}/results")
         return found
 
-    def log(self, task: str, stream: str, offset: int = 0, limit: int = 1_000_000) -> bytes:
-        """What is stored of it by now, of the newest attempt; nothing where there is none yet."""
-        names = [one["name"] for one in self.streams(task)]
-        if stream not in names:
-            return b""
-        url = f"{self.stack.url}/api/v1/tasks/{task}/logs/{stream}?offset={offset}&limit={limit}"
-        request = Request(url, headers={"Authorization": f"Bearer {self.rails.key}"})
-        with urlopen(request, timeout=30) as answer:
-            data: bytes = answer.read()
-        return data
+    def log(self, task: str, stream: str) -> bytes:
+        """What is stored of it by now, of the newest attempt that has it; nothing where none has.
+        What was cut out of it is passed over."""
+        found = [one for one in self.streams(task) if one["name"] == stream]
+        return b"".join(self._pieces(found[-1])) if found else b""
+
+    def _pieces(self, stream: Json) -> Iterator[bytes]:
+        offset = 0
+        while offset < stream["length"]:
+            url = f"{self.stack.url}{stream['url']}&offset={offset}"
+            request = Request(url, headers={"Authorization": f"Bearer {self.rails.key}"})
+            with urlopen(request, timeout=30) as answer:
+                yield answer.read()
+                offset = int(answer.headers["Log-Next-Offset"])
 
     def wait_end(self, task: str, seconds: float = SECONDS) -> Json:
         """The Task, once it has ended."""
@@ -257,8 +261,8 @@ class Plane:
         lines = [str(self.task(task))]
         lines += [f"{event['type']} {event['detail']}" for event in self.events(task)]
         for stream in self.streams(task):
-            said = self.log(task, stream["name"])[-2000:].decode(errors="replace")
-            lines.append(f"--- {stream['name']}\n{said}")
+            said = b"".join(self._pieces(stream))[-2000:].decode(errors="replace")
+            lines.append(f"--- {stream['name']} of attempt {stream['attempt']}\n{said}")
         lines += [str(pod["status"]) for pod in self.pods(task)]
         lines.append(f"--- controller\n{self.stack.controller.tail()}")
         return "\n".join(lines)

@@ -51,7 +51,7 @@ class Repository:
 
 
 def make_repository(root: Path, base_url: str, project: Project) -> Repository:
-    """One that is there already gets another commit, where anything of it is different."""
+    """One that is there already gets another commit."""
     folder = root / project.name
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.iterdir():
