@@ -6,6 +6,7 @@ from dispatch.backends import BackendError, Finding
 from kube.api import Cluster
 from kube.config import Config
 from kube.models import StrayJob
+from kube.registry import Registry, Unseen
 
 NEEDED = (
     ("batch", "jobs", ("get", "create", "list", "watch", "patch", "delete")),
@@ -19,7 +20,26 @@ OLDEST = (1, 33)
 MOST_NAMED = 10
 
 
-def findings(cluster: Cluster, config: Config) -> Iterator[Finding]:
+def findings(cluster: Cluster, registry: Registry, config: Config) -> Iterator[Finding]:
+    yield from _of_the_cluster(cluster, config)
+    if config.build_once:
+        yield _of_the_registry(registry)
+
+
+def _of_the_registry(registry: Registry) -> Finding:
+    """The controller has to see what was built, or nothing is shared."""
+    try:
+        registry.check()
+    except Unseen as trouble:
+        remedy = (
+            "Let the controller reach it: see SWITCHYARD_KUBE_REGISTRY and what begins so. Until "
+            "then each Task builds an image of its own."
+        )
+        return Finding(level="error", text=f"The registry: {trouble}", remedy=remedy)
+    return Finding(level="ok", text="The registry answers the controller.")
+
+
+def _of_the_cluster(cluster: Cluster, config: Config) -> Iterator[Finding]:
     try:
         version = cluster.version()
         missing = list(_missing_rights(cluster))

@@ -11,6 +11,7 @@ from dispatch.models import Assignment
 from dispatch.models.assignment import PHASES
 from kube.config import config
 from kube.manifest.request import job_name
+from kube.models import Image, ImageState
 from kube.names import BACKEND
 
 WAITING, STOPPING = "waiting", "stopping"
@@ -121,15 +122,45 @@ def counts() -> dict[str, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Queue:
-    """What waits for a Job; `oldest_at` is None where nothing does."""
+    """What waits for a Job, `for_images` of it for an image that another one builds; `oldest_at` is
+    None where nothing does."""
 
     length: int
+    for_images: int
     oldest_at: datetime | None
 
 
 def queue() -> Queue:
-    found = Assignment.queued(BACKEND).order_by().aggregate(n=Count("id"), at=Min("created_at"))
-    return Queue(length=found["n"], oldest_at=found["at"])
+    found = (
+        Assignment.queued(BACKEND)
+        .order_by()
+        .aggregate(n=Count("id"), images=Count("id", ~Q(waits_for="")), at=Min("created_at"))
+    )
+    return Queue(length=found["n"], for_images=found["images"], oldest_at=found["at"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """An image that `builder` builds, and how many wait for it."""
+
+    image: Image
+    builder: Assignment
+    waiting: int
+
+
+def builds(most: int) -> list[Build]:
+    """The images that are being built, those that most wait for first."""
+    images = Image.objects.filter(state=ImageState.BUILDING)
+    waiting = Assignment.queued(BACKEND).order_by().exclude(waits_for="")
+    counts = dict(waiting.values_list("waits_for").annotate(n=Count("id")))
+    rows = Assignment.objects.select_related("task__suite_run")
+    builders = rows.in_bulk([image.builder for image in images])
+    found = [
+        Build(image=image, builder=builders[image.builder], waiting=counts.get(image.key, 0))
+        for image in images
+        if image.builder in builders
+    ]
+    return sorted(found, key=lambda one: (-one.waiting, one.image.changed_at))[:most]
 
 
 def facts() -> Iterator[tuple[str, str]]:

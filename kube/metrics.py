@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from kube import flight
 from kube.config import config
-from kube.models import StrayJob, Watched
+from kube.models import Image, ImageState, StrayJob, Watched
 from kube.worker import KubernetesWorker
 
 
@@ -29,11 +29,14 @@ def collect() -> Iterator[Metric]:
     for kind, seconds in ages().items():
         age.add_metric([kind], seconds)
     yield age
-    found = flight.counts()
+    found, queue = flight.counts(), flight.queue()
+    building = Image.objects.filter(state=ImageState.BUILDING).count()
     for name, text, value in (
         ("jobs_held", "Assignments that have a Job.", found["held"]),
         ("jobs_waiting", "Those of them that wait for something.", found["waiting"]),
         ("jobs_limit", "Assignments held at most.", config().limit),
+        ("images_building", "Images that are being built.", building),
+        ("waiting_for_images", "Assignments without a Job that wait for one.", queue.for_images),
         ("jobs_stray", "Jobs with our labels of no Assignment.", StrayJob.objects.count()),
     ):
         yield GaugeMetricFamily(f"switchyard_kube_{name}", text, value=value)

@@ -17,6 +17,7 @@ from kube.names import BACKEND
 
 SHOWN_JOBS = 200
 SHOWN_REASONS = 5
+SHOWN_BUILDS = 50
 SHOWN_EVENTS = 200
 CHOICES = (("", "All"), (flight.WAITING, "Waiting only"), (flight.STOPPING, "Stopping only"))
 
@@ -43,6 +44,7 @@ def _jobs(only: str) -> dict[str, Any]:
         "counts": counts,
         "limit": config().limit,
         "queue": flight.queue(),
+        "builds": flight.builds(SHOWN_BUILDS),
         "status": BackendStatus.objects.filter(name=BACKEND).first(),
         "reasons": waiting.reasons(BACKEND, SHOWN_REASONS),
         "flights": [flight.flight(row) for row in rows[:SHOWN_JOBS]],

@@ -232,7 +232,7 @@ class KubernetesWorker:
         return Capacity(free=max(0, limit - in_use), in_use=in_use, limit=limit)
 
     def check(self) -> Iterable[Finding]:
-        return checking.findings(self.cluster, self.config)
+        return checking.findings(self.cluster, self.registry, self.config)
 
 
 def _registry(config: Config) -> Registry:

@@ -54,6 +54,8 @@ class Attempt:
     row: Assignment
     holder: str
     url: str
+    # The Task that built the image it runs, where that was another one.
+    image_task: UUID | None = None
 
     @property
     def state(self) -> str:
@@ -119,15 +121,22 @@ def _facts(task: Task, rows: list[Assignment], settled: bool) -> dict[str, Any]:
 
 def _attempts(rows: list[Assignment]) -> list[Attempt]:
     holders = [row.external_id for row in rows if row.external_id]
-    names = _droplet_names(holders)
+    names, builders = _droplet_names(holders), _tasks_of([row.image_from for row in rows])
     return [
         Attempt(
             row=row,
             holder=names.get(row.external_id or "", _name_of(row.external_id or "")),
             url=_holder_url(row),
+            image_task=builders.get(row.image_from),
         )
         for row in rows
     ]
+
+
+def _tasks_of(assignment_ids: list[UUID | None]) -> dict[UUID | None, UUID]:
+    wanted = [one for one in assignment_ids if one]
+    rows = Assignment.objects.filter(pk__in=wanted) if wanted else Assignment.objects.none()
+    return dict(rows.values_list("pk", "task_id"))
 
 
 def _name_of(external_id: str) -> str:

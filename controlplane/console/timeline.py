@@ -24,6 +24,9 @@ PHASES = (
     ("closed_at", "finishing", "last reports, until the outcome was decided"),
     ("released_at", "releasing", "until the backend held nothing any more"),
 )
+# A part of the queue that is none: the build of an image, which another attempt does.
+IMAGE_WAIT = len(PHASES)
+SHOWN = (*PHASES, ("", "building", "waiting for the image that another Task builds"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,20 +89,34 @@ def _spans(attempt: Assignment, now: datetime) -> Iterator[Span]:
         moment = getattr(attempt, column)
         if moment is None:
             continue
-        if moment >= start:
-            yield following if column == "closed_at" else number, start, moment, False
+        if moment >= start and not (column == "built_at" and attempt.image_from):
+            phase = following if column == "closed_at" else number
+            yield from _with_image_wait(attempt, (phase, start, moment, False))
             start = moment
         following = number + 1
     if following < len(PHASES):
-        yield following, start, max(now, start), True
+        yield from _with_image_wait(attempt, (following, start, max(now, start), True))
+
+
+def _with_image_wait(attempt: Assignment, span: Span) -> Iterator[Span]:
+    """The wait for an image was somewhere in the queue: it is drawn at its end."""
+    number, start, end, is_open = span
+    waited = attempt.image_wait
+    goes_on = attempt.pending_since if is_open and attempt.waits_for else None
+    if number != 0 or not (waited or goes_on):
+        yield span
+        return
+    begin = max(start, (goes_on or end) - waited)
+    yield 0, start, begin, False
+    yield IMAGE_WAIT, begin, end, bool(goes_on)
 
 
 def _segments(spans: Iterable[Span], start: datetime, scale: float) -> Iterator[Segment]:
     for number, begin, end, is_open in spans:
         seconds = (end - begin).total_seconds()
         yield Segment(
-            phase=PHASES[number][1],
-            meaning=PHASES[number][2],
+            phase=SHOWN[number][1],
+            meaning=SHOWN[number][2],
             x=(begin - start).total_seconds() * scale,
             width=max(seconds * scale, NARROWEST),
             seconds=seconds,

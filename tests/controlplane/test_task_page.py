@@ -223,3 +223,14 @@ def test_it_says_what_the_live_attempt_waits_for_and_since_when(console: Client)
     assert "Attempt 1 waits on kubernetes for 4 min: 0/3 nodes are available" in text
     attempt.close(Category.CANCELLED)
     assert "waits on kubernetes" not in text_of(console.get(url))
+
+
+def test_it_links_to_the_task_that_built_its_image(console: Client) -> None:
+    builder, follower = make_assignment(), make_assignment()
+    follower.place("somewhere", image_from=builder.pk)
+    Assignment.objects.filter(pk=follower.pk).update(image_wait=timedelta(seconds=75))
+    page = console.get(reverse("console:task", args=[follower.task_id]))
+    assert "Runs the image that another Task built, after waiting 1 min 15 s for it." in text_of(
+        page
+    )
+    assert reverse("console:task", args=[builder.task_id]) in page.content.decode()

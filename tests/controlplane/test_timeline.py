@@ -80,3 +80,21 @@ def test_the_axis_has_few_marks_at_round_times(seconds: float) -> None:
 def test_a_task_without_attempts_has_an_empty_picture() -> None:
     drawn = timeline(START, [], at(5))
     assert (drawn.bars, drawn.seconds) == ((), 0.0)
+
+
+def test_the_wait_for_an_image_is_drawn_as_its_build() -> None:
+    follower = attempt(placed=31, claimed=33, cloned=35, built=35, services_ready=40)
+    follower.image_wait, follower.image_from = timedelta(seconds=25), follower.pk
+    assert phases(follower, now=41)[0][:5] == [
+        ("queued", 6), ("building", 25), ("starting", 2), ("cloning", 2), ("services", 5)
+    ]  # fmt: skip
+
+
+def test_one_that_waits_for_an_image_still_says_so() -> None:
+    waiting = attempt()
+    waiting.waits_for, waiting.pending_since = "an image", at(3)
+    drawn = timeline(START, [waiting], at(10))
+    (queued, building) = drawn.bars[0].segments
+    assert (queued.phase, queued.seconds, queued.open) == ("queued", 3.0, False)
+    assert (building.phase, building.seconds, building.open) == ("building", 7.0, True)
+    assert "waiting for the image" in building.meaning

@@ -18,6 +18,8 @@ from tests.conformance.cluster import MERGE, STRATEGIC, Cluster
 from tests.waiting import wait_until
 
 NAMESPACE, LIMITED = "workers", "limited-token"
+# Nobody listens there, and nothing leaves this machine.
+NO_REGISTRY = "http://127.0.0.1:1"
 COMPOSE = """\
 services:
   saturn_test_app:
@@ -43,6 +45,7 @@ class AnyCluster:
         settings: dict[str, Any] = {
             "kubeconfig": str(self.limited),
             "manifest": dataclasses.replace(defaults.manifest, **self.manifest_settings()),
+            "registry_url": NO_REGISTRY,
             "calls_per_second": 1000.0,
             "timeout": 5.0,
         }

@@ -48,7 +48,8 @@ def registry() -> Iterator[ImageRegistry]:
 @pytest.fixture
 def sharing(cluster: AnyCluster, registry: ImageRegistry) -> KubernetesWorker:
     """Its images are looked for in the registry's stand-in."""
-    config = cluster.config(relist=0.0, registry=f"{registry.host}/switchyard")
+    place = f"{registry.host}/switchyard"
+    config = cluster.config(relist=0.0, registry=place, registry_url="")
     manifest = replace(config.manifest, registry_insecure=True)
     return KubernetesWorker(replace(config, manifest=manifest))
 

@@ -15,6 +15,7 @@ from dispatch.ids import new_id
 from dispatch.models import Assignment, BackendStatus
 from dispatch.outcomes import Category
 from kube import flight, pages
+from kube.models import Image
 from tests.controlplane.pages import text_of, to_the_minute
 from tests.kube.seeding import (
     NO_ROOM,
@@ -73,6 +74,21 @@ def test_it_lists_each_job_with_its_repository_and_the_phase_it_reached(console:
     assert "acme/billing 1/4 1 cloned builds the image" in text
     assert url_of(job) in page.content.decode()
     assert reverse("console:task", args=[job.task_id]) in page.content.decode()
+
+
+def test_it_shows_who_builds_which_image_and_how_many_wait_for_it(console: Client) -> None:
+    builder = placed(repository="acme/billing")
+    run = builder.task.suite_run_id
+    Image.wanted_by(builder.pk, suite_run=run, key="a key", reference="example.com/r:1")
+    for _ in range(3):
+        text = f"waiting for the image that Task {builder.task_id} builds"
+        queued().wait_for("a key", text)
+    page = console.get(JOBS)
+    text = text_of(page)
+    assert "3 wait for the image that it builds" in text
+    assert "3 wait for an image" in text
+    assert "waiting for the image that Task … builds" in text
+    assert reverse("console:task", args=[builder.task_id]) in page.content.decode()
 
 
 def test_a_job_that_waits_says_for_what_and_since_when_and_comes_first(console: Client) -> None:

@@ -146,15 +146,27 @@ def test_stopping_takes_job_pods_and_secrets_away(
 
 
 @pytest.mark.any_cluster
-def test_preflight_knows_the_cluster_and_its_rights(worker: KubernetesWorker) -> None:
-    assert {finding.level for finding in worker.check()} <= {"ok", "warning"}
+def test_preflight_knows_the_cluster_its_rights_and_the_registry(
+    sharing: KubernetesWorker,
+) -> None:
+    assert {finding.level for finding in sharing.check()} <= {"ok", "warning"}
+    assert "The registry answers the controller." in [one.text for one in sharing.check()]
 
 
 def test_an_api_server_that_is_away_is_an_error_of_the_preflight(
-    cluster: SandboxCluster, worker: KubernetesWorker
+    cluster: SandboxCluster, sharing: KubernetesWorker
 ) -> None:
     cluster.faults({"kind": "reset"})
-    assert [finding.level for finding in worker.check()] == ["error"]
+    assert [finding.level for finding in sharing.check()] == ["error", "ok"]
+
+
+def test_a_registry_that_we_cannot_ask_is_an_error_where_images_are_shared(
+    worker: KubernetesWorker,
+) -> None:
+    error = next(finding for finding in worker.check() if finding.level == "error")
+    assert "registry" in error.text and "SWITCHYARD_KUBE_REGISTRY" in error.remedy
+    worker.config = replace(worker.config, build_once=False)
+    assert "error" not in {finding.level for finding in worker.check()}
 
 
 @pytest.mark.any_cluster
