@@ -1,8 +1,6 @@
 """What the agent's image is made by: the Dockerfile, and the compose file for a trial."""
 
 import json
-import re
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,30 +12,11 @@ from kube.planner.dockerfile import parse, words_of
 from kube.planner.plan import Plan
 from kube.planner.planning import Sources, plan
 from tests.kube.making import make_settings
+from tests.worker_image.trial import FOLDER, NAME, SERVICE, VARIABLE, environment
 from worker_image.switchyard_agent import __main__ as program
 from worker_image.switchyard_agent.settings import read_settings
 
-FOLDER = Path(__file__).resolve().parents[2] / "worker_image"
 DOCKERFILE = (FOLDER / "Dockerfile").read_text()
-TRIAL = yaml.safe_load((FOLDER / "docker-compose.yml").read_text())
-(NAME,) = TRIAL["services"]
-SERVICE = TRIAL["services"][NAME]
-VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
-
-
-def filled(text: str, **values: str) -> str:
-    """As compose fills it in. Fails on a variable that has no value and must have one."""
-
-    def value(match: re.Match[str]) -> str:
-        name, kind, rest = match.groups()
-        assert name in values or kind == "-", f"{name}: {rest}"
-        return values.get(name, rest)
-
-    return VARIABLE.sub(value, text)
-
-
-def environment(**values: str) -> dict[str, str]:
-    return {name: filled(text, **values) for name, text in SERVICE["environment"].items()}
 
 
 def test_our_own_planner_takes_it() -> None:
