@@ -67,6 +67,16 @@ def test_a_failing_init_container_fails_the_pod_and_ends_its_sidecars_at_once(
     assert pod.condition("Ready")["reason"] == "PodFailed"
 
 
+def test_the_more_containers_a_pod_has_the_less_each_may_say_at_its_end(cluster: Cluster) -> None:
+    says = "yes 12345 | tr -d '\\n' | head -c 5000 >/dev/termination-log; exit 1"
+    for others, most in ((0, 4096), (5, 2048)):
+        idle = [shell("true", f"idle-{number}") for number in range(others)]
+        pod = cluster.run(f"saying-{most}", initContainers=idle, containers=[shell(says)])
+        pod.wait_end("Failed")
+        message = pod.container("main")["state"]["terminated"]["message"]
+        assert len(message) == most and message.startswith("12345")
+
+
 def test_a_failing_sidecar_is_started_again_for_ever_with_growing_pauses(cluster: Cluster) -> None:
     pod = cluster.run(
         restartPolicy="OnFailure",

@@ -30,6 +30,8 @@ _LOOK_SECONDS = 1.0
 _IDLE_SECONDS = 30.0
 _RETRY_SECONDS = 0.5
 _MESSAGE_BYTES = 4096
+# Of all containers together, each of which has the same share, whatever the others say.
+_POD_MESSAGE_BYTES = 12 * 1024
 _LOG_BYTES, _LOG_LINES = 2048, 80
 
 Request = Callable[["Pod"], None]
@@ -192,7 +194,8 @@ class Pod:
         doomed = run.doomed and run.doom != "oom_child"
         run.exit_code = run.doom_code if doomed else found.code
         run.reason = _reason(run, found)
-        run.message = found.error or _termination_message(container, run, instance)
+        message = found.error or _termination_message(container, run, instance)
+        run.message = _beginning(message, _POD_MESSAGE_BYTES // len(self.spec.containers))
         if found.error:
             run.started_at, run.finished_at = 0.0, found.at or time.time()
         run.ready = False
@@ -255,6 +258,10 @@ def _reason(run: Run, found: Exit) -> str:
     if found.lost:
         return "Unknown"
     return "Completed" if run.exit_code == 0 else "Error"
+
+
+def _beginning(text: str, size: int) -> str:
+    return text.encode()[:size].decode(errors="ignore")
 
 
 def _termination_message(container: ContainerSpec, run: Run, instance: Instance) -> str:
