@@ -45,6 +45,8 @@ BUILDER_PATH = f"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/k
 # Runs its arguments. They may replace every program of this container, so it uses builtins and the
 # builder's own applets alone. As process 1 it has to hand on TERM itself; no build begins after one
 # that came before there was anybody to hand it on to.
+# The kubelet keeps the beginning of the message: of 12 KiB for all of the pod, as much as falls to
+# each container. The last line, which tells why, has to be in it.
 BUILD_SCRIPT = """\
 log="$SWITCHYARD_STEPS_DIR/build.log" rc="$SWITCHYARD_STEPS_DIR/build.rc" asked= child= code=143
 trap 'asked=1; [ -z "$child" ] || kill -TERM "$child"' TERM INT
@@ -60,7 +62,7 @@ if [ -z "$asked" ]; then
     code=$?
   done
 fi
-"$SWITCHYARD_BUSYBOX/tail" -c 3500 "$log" >"$SWITCHYARD_TERMINATION_LOG"
+"$SWITCHYARD_BUSYBOX/tail" -c 1000 "$log" >"$SWITCHYARD_TERMINATION_LOG"
 echo "$code" >"$rc.part"
 "$SWITCHYARD_BUSYBOX/mv" "$rc.part" "$rc"
 exit "$code"

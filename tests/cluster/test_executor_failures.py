@@ -42,6 +42,8 @@ CUSTOMERS = {
     "empty": ("", 1, "parsing dockerfile: file with no instructions"),
     "target": (NOTHING, 1, '"nope" is not a valid target build stage'),
 }
+# More than the kubelet tells of a log.
+LONG = FROM + "RUN for line in 1 2 3 4 5 6 7 8 9; do printf '%0900d\\n' $line; done; exit 4"
 NO_BASE = "FROM {base}-nope\nRUN true"
 
 
@@ -50,6 +52,7 @@ def orders(site: Site, locked: str, deaf: str) -> dict[str, Order]:
     return found | {
         "target": Order(dockerfile=NOTHING, target="nope"),
         "no-base-image": Order(dockerfile=NO_BASE),
+        "long": Order(dockerfile=LONG),
         "flag": Order(dockerfile=NOTHING, flags=["--no-such-flag"]),
         "nobody": Order(dockerfile=NOTHING, image=f"{locked}/{site.name}/nobody:built"),
         "wrong": Order(
@@ -100,6 +103,12 @@ def test_the_product_reads_it_so(ended: Ended, name: str) -> None:
     category, told = builder_end(ended(name).log)
     assert category == Category.BUILD_FAILED
     assert ended(name).last_line.strip() in told
+
+
+def test_the_last_line_of_a_long_log_is_what_the_kubelet_tells(ended: Ended) -> None:
+    end = ended("long")
+    assert len(end.log) > 8000 > len(end.words)
+    assert end.words.splitlines()[-1] == end.last_line
 
 
 def test_a_base_image_that_is_not_there_is_told_after_some_tries(ended: Ended) -> None:
