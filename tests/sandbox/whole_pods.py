@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kube.manifest.job import manifests
+from kube.manifest.request import ImageSource
 from sandbox.samples import Sample
 from tests.kube.making import make_plan, make_request, make_settings
 from tests.sandbox.kubelet_cluster import Cluster, Json, RunningPod
@@ -20,6 +21,7 @@ def start_job(
     *,
     plane: AgentPlane | None = None,
     scripts: Mapping[str, str] | None = None,
+    image: str = "",
     **request: Any,
 ) -> RunningPod:
     """Makes the Job and what belongs to it. `repository` is URL and commit, `texts` are compose
@@ -29,7 +31,9 @@ def start_job(
     values = {
         "clone_url": url,
         "commit": commit,
-        "image": f"{cluster.registry_host}/acme/{cluster.namespace}:key",
+        "source": ImageSource(
+            reference=image or f"{cluster.registry_host}/acme/{cluster.namespace}:key"
+        ),
         "cache_repository": f"{cluster.registry_host}/acme/shop/cache",
         "assignment_id": ASSIGNMENT_ID,
         "token": TOKEN,
