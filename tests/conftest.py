@@ -1,15 +1,19 @@
 """What every test may ask for."""
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
 from django.conf import settings
 from django.db import connection
 from django.urls import get_resolver
+
+if TYPE_CHECKING:
+    from selenium import webdriver
 
 SQLITE = "django.db.backends.sqlite3"
 
@@ -116,6 +120,16 @@ def django_db_modify_db_settings(
 def addresses() -> None:
     """A process mounts its addresses once: before a test puts other backends in place."""
     assert get_resolver().url_patterns
+
+
+@pytest.fixture(scope="module")
+def chrome(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[webdriver.Chrome]":
+    """One for all tests of a module. Skips them where there is no Chromium."""
+    from tests.browser import chromium, require_chromium  # few tests need Selenium
+
+    require_chromium()
+    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
+        yield driver
 
 
 @pytest.fixture

@@ -13,18 +13,11 @@ from selenium.webdriver.common.by import By
 
 from dispatch.models import LogChunk, LogStream, TrafficSplit
 from dispatch.outcomes import Category
-from tests.browser import Browser, chromium, require_chromium
+from tests.browser import Browser
 from tests.controlplane.conftest import PASSWORD
 from tests.controlplane.seeding import Day, seed_day
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(scope="module")
-def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    require_chromium()
-    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
-        yield driver
 
 
 @pytest.fixture

@@ -10,19 +10,12 @@ from selenium import webdriver
 
 from droplets import dispatcher
 from droplets.models import PoolRequest, Worker, WorkerState
-from tests.browser import Browser, chromium, require_chromium
+from tests.browser import Browser
 from tests.droplets.seeding import standing
 from tests.factories import make_assignment
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 DECOMMISSION = "form[action$='/decommission/']"
-
-
-@pytest.fixture(scope="module")
-def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    require_chromium()
-    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
-        yield driver
 
 
 @pytest.fixture

@@ -9,17 +9,10 @@ from django.test import Client
 from selenium import webdriver
 
 from dispatch.outcomes import Category
-from tests.browser import Browser, chromium, require_chromium
+from tests.browser import Browser
 from tests.kube.seeding import NO_ROOM, reaching, seed_jobs, waiting
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(scope="module")
-def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    require_chromium()
-    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
-        yield driver
 
 
 @pytest.fixture

@@ -29,10 +29,8 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sample]:
 
 @pytest.fixture
 def plane() -> Iterator[AgentPlane]:
-    found = AgentPlane()
-    found.start()
-    yield found
-    found.stop()
+    with AgentPlane() as found:
+        yield found
 
 
 def start(cluster: Cluster, plane: AgentPlane, sample: Sample) -> RunningPod:

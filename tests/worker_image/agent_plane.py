@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.worker_image.loopback import Loopback, Reply, Request
+from tests.worker_image.loopback import Loopback, OnLoopback, Reply, Request
 
 ASSIGNMENT_ID = str(uuid.UUID(int=7))
 PREFIX = f"/api/agent/v1/assignments/{ASSIGNMENT_ID}/"
@@ -35,7 +35,7 @@ class Taken:
 
 
 @dataclass
-class AgentPlane:
+class AgentPlane(OnLoopback):
     """`order` is what a claim gets. `answer` may say otherwise, call by call: a status and JSON,
     with `retry_after`; None leaves it. Such a call counts as refused, and is not among `calls`.
     `trouble` is what becomes of the usual answer (loopback.py), `deaf_to` the name of a call that
@@ -57,17 +57,6 @@ class AgentPlane:
 
     def __post_init__(self) -> None:
         self._loopback = Loopback(self._reply, deaf_to=lambda path: self.deaf_to(name_of(path)))
-
-    @property
-    def url(self) -> str:
-        return self._loopback.url
-
-    def start(self) -> None:
-        """Also again, on the same port, after `stop`."""
-        self._loopback.start()
-
-    def stop(self) -> None:
-        self._loopback.stop()
 
     def _reply(self, request: Request) -> Reply:
         if not request.path.startswith(PREFIX):

@@ -63,10 +63,8 @@ StartAgent = Callable[..., Agent]
 
 @pytest.fixture
 def control_plane() -> Iterator[ControlPlane]:
-    plane = ControlPlane()
-    plane.start()
-    yield plane
-    plane.stop()
+    with ControlPlane() as plane:
+        yield plane
 
 
 @pytest.fixture
@@ -104,10 +102,8 @@ def launch(plane: ControlPlane, work_dir: Path, **env: str) -> Agent:
 
 @pytest.fixture
 def plane() -> Iterator[AgentPlane]:
-    found = AgentPlane()
-    found.start()
-    yield found
-    found.stop()
+    with AgentPlane() as found:
+        yield found
 
 
 MakePod = Callable[..., Pod]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.worker_image.loopback import Loopback, Reply, Request
+from tests.worker_image.loopback import Loopback, OnLoopback, Reply, Request
 
 PREFIX = "/api/v1/worker_agents"
 
@@ -36,7 +36,7 @@ class Recorded:
 
 
 @dataclass
-class ControlPlane:
+class ControlPlane(OnLoopback):
     """`items` is what a poll gets. `answer` may say otherwise, call by call; None leaves it."""
 
     items: list[dict[str, Any]] = field(default_factory=list)
@@ -48,17 +48,6 @@ class ControlPlane:
 
     def __post_init__(self) -> None:
         self._loopback = Loopback(self._reply)
-
-    @property
-    def url(self) -> str:
-        return self._loopback.url
-
-    def start(self) -> None:
-        """Also again, on the same port, after `stop`."""
-        self._loopback.start()
-
-    def stop(self) -> None:
-        self._loopback.stop()
 
     def _reply(self, request: Request) -> Reply:
         status, body = self.take(

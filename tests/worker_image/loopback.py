@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 LONGEST_WAIT = 30.0
@@ -69,6 +70,30 @@ class Loopback:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+
+
+class OnLoopback:
+    """What answers there: between `start` and `stop`, or for the length of a `with` block."""
+
+    _loopback: Loopback
+
+    @property
+    def url(self) -> str:
+        return self._loopback.url
+
+    def start(self) -> None:
+        """Also again, on the same port, after `stop`."""
+        self._loopback.start()
+
+    def stop(self) -> None:
+        self._loopback.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.stop()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -34,10 +34,8 @@ def test_a_shard_without_files_runs_nothing_and_passes(
 def test_all_shards_together_run_each_file_once(make_pod: MakePod, samples: Samples) -> None:
     sample, run = samples["passing"], []
     for index in range(1, 5):
-        plane = AgentPlane()
-        plane.start()
-        run_sample(make_pod(plane), sample, order_index=index, order_count=4)
-        plane.stop()
+        with AgentPlane() as plane:
+            run_sample(make_pod(plane), sample, order_index=index, order_count=4)
         run.append(files_run(plane))
     assert [len(files) for files in run] == [2, 2, 1, 1]
     assert len(set(sum(run, []))) == sample.spec_file_count
