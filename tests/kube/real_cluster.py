@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sandbox.stack import Given, Process
+from sandbox.stack import real_cluster as stack
 from tests.conformance.cluster import (
     NODES,
     STRATEGIC,
@@ -21,11 +23,6 @@ from tests.conformance.cluster import (
     unique,
 )
 from tests.kube.cluster import AnyCluster, sandbox_cluster
-from tests.kube.worker_namespace import (
-    drop_worker_namespace,
-    make_worker_namespace,
-    write_account_kubeconfig,
-)
 
 Json = dict[str, Any]
 KUBECONFIG = "CONFORMANCE_KUBECONFIG"
@@ -34,11 +31,11 @@ KUBECONFIG = "CONFORMANCE_KUBECONFIG"
 class RealCluster(AnyCluster):
     def __init__(self, kubeconfig: Path, folder: Path) -> None:
         namespace = unique("contract")
-        super().__init__(Cluster.of(kubeconfig), namespace, folder / "limited")
+        self._place = place_for_jobs(kubeconfig, namespace, folder)
+        super().__init__(Cluster.of(kubeconfig), namespace, self._place.kubeconfig)
         self.node = namespace
         make_node(self.admin, self.node, **{"cpu": "400", "memory": "800Gi", "pods": "400"})
-        make_worker_namespace(self.admin, namespace)
-        write_account_kubeconfig(self.admin, namespace, self.limited)
+        self._place.prepare()
 
     def manifest_settings(self) -> Json:
         there = {"node_selector": {"conformance": self.node}, "taint": "conformance"}
@@ -69,10 +66,26 @@ class RealCluster(AnyCluster):
         return self.admin.must("PATCH", path, {"status": running(pods[0])}, kind=STRATEGIC)
 
     def remove(self) -> None:
-        drop_worker_namespace(self.admin, self.namespace)
-        for pod in self.list("pods"):
-            self.lose(pod["metadata"]["name"])
+        self.clear()
+        self._place.destroy_containers()
         self.admin.call("DELETE", f"{NODES}/{self.node}")
+
+
+def place_for_jobs(kubeconfig: Path, namespace: str, folder: Path) -> stack.RealCluster:
+    """The namespace as a whole stack would have it; nothing here is pulled or started."""
+    given = Given(
+        kubeconfig=kubeconfig,
+        address="127.0.0.1",
+        registry="registry.example/switchyard",
+        agent_image="registry.example/agent:1",
+        builder_image="registry.example/builder:1",
+        namespace=namespace,
+    )
+
+    def never_started(name: str, *arguments: str) -> Process:
+        return Process(name, arguments, {}, folder, folder / f"{name}.log")
+
+    return stack.RealCluster(given, folder, never_started, web_port=0, git_port=0)
 
 
 def running(pod: Json) -> Json:
