@@ -88,14 +88,14 @@ class Cluster(SandboxCluster):
 
     def remove_jobs(self) -> None:
         """With all that belongs to them; returns when it is gone."""
-        self.call("DELETE", f"{JOBS}?propagationPolicy=Background")
+        self.admin.must("DELETE", f"{JOBS}?propagationPolicy=Background")
         wait_until(self._is_empty, SECONDS_TO_CLEAR)
 
     def _is_empty(self) -> bool:
         return not any(self.count(kind) for kind in ("jobs", "pods", "secrets"))
 
     def count(self, kind: str) -> int:
-        held: Mapping[str, int] = self.call("GET", "/sandbox/state")["objects"]
+        held: Mapping[str, int] = self.admin.must("GET", "/sandbox/state")["objects"]
         return held.get(kind, 0)
 
 

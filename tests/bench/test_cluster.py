@@ -13,7 +13,7 @@ from tests.bench.cluster import JOBS, cluster
 def test_every_call_is_noted_with_its_time_and_what_it_made(tmp_path: Path) -> None:
     with cluster(tmp_path) as there:
         before = time.time()
-        there.call("POST", "/api/v1/namespaces", {"metadata": {"name": "more"}})
+        there.admin.must("POST", "/api/v1/namespaces", {"metadata": {"name": "more"}})
         middle = time.time()
         Connection(there.launched.port).ask(there.bare("GET", f"{JOBS}?limit=1", b""), 200)
         made, read = there.calls()
