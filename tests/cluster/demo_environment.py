@@ -8,6 +8,7 @@ from sandbox.demo import given
 from tests.cluster.agent_image import agent_image
 from tests.cluster.base_image import base_image
 from tests.cluster.builder_image import EXECUTOR, IMAGE, builder_image, builder_kind
+from tests.cluster.elsewhere import dns_policy
 from tests.cluster.kept_images import Say
 from tests.cluster.layout import Layout
 
@@ -35,7 +36,7 @@ def demo_environment(layout: Layout, say: Say) -> Mapping[str, str]:
         given.INSECURE: "true",
         given.AGENT: agent_image(layout, say),
         given.BUILDER: builder_image(layout),
-        given.DNS_POLICY: "Default",
+        given.DNS_POLICY: dns_policy(layout),
         given.ADDRESS: layout.address,
         given.BASE_IMAGE: base_image(layout, say),
         **FOR_ONE_NODE,
