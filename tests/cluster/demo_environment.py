@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from sandbox.demo import given
 from tests.cluster.agent_image import agent_image
 from tests.cluster.base_image import base_image
-from tests.cluster.builder_image import EXECUTOR, IMAGE, builder_image, builder_kind
+from tests.cluster.builder_image import EXECUTOR, IMAGE, builder_image
 from tests.cluster.elsewhere import dns_policy
 from tests.cluster.kept_images import Say
 from tests.cluster.layout import Layout
@@ -44,7 +44,7 @@ def demo_environment(layout: Layout, say: Say) -> Mapping[str, str]:
 
 
 def builder_text() -> str:
-    kind = builder_kind()
-    if kind != "test double":
-        return kind
+    for name in (IMAGE, EXECUTOR):
+        if text := os.environ.get(name):
+            return f"Kaniko, of {name}={text}"
     return f"the test double of the executor: set {EXECUTOR} or {IMAGE} for the real Kaniko"
