@@ -16,6 +16,9 @@ PUSHING = ("checking push permissions", "failed to push")
 BASE_MISSING = ("manifest_unknown", "manifest unknown", "name_unknown", "not found")
 # It was tried several times. Of what is not there, many registries say that it is not allowed.
 GAVE_UP, NOT_ALLOWED = "unable to complete operation", ("unauthorized:", "denied:")
+# The registry's own answer to whoever asks for an image; else that of the one who gives tokens.
+REFUSED_BY_REGISTRY = "failed with status code"
+REFUSED = ("unexpected status: 401", "401 Unauthorized", "403 Forbidden")
 FULL_DISK = ("ephemeral", "emptydir", "disk", "no space left")
 
 
@@ -40,7 +43,7 @@ def pull_end(message: str) -> Category:
     """Why an image could not be pulled: it is not there, not ours to pull, or out of reach."""
     if _not_found(message):
         return Category.IMAGE_PULL_NOT_FOUND
-    if "insufficient_scope" in message or "unexpected status: 401" in message:
+    if "insufficient_scope" in message or any(sign in message for sign in REFUSED):
         return Category.IMAGE_PULL_AUTH
     return Category.IMAGE_PULL_NETWORK
 
@@ -48,7 +51,8 @@ def pull_end(message: str) -> Category:
 def refuses_us(message: str) -> bool:
     """Whether the registry has no such image for us: of a repository that is private, or was never
     there, many registries say the same."""
-    return _not_found(message) or "insufficient_scope" in message
+    by_itself = REFUSED_BY_REGISTRY in message and any(sign in message for sign in REFUSED)
+    return _not_found(message) or "insufficient_scope" in message or by_itself
 
 
 def _not_found(message: str) -> bool:

@@ -24,6 +24,7 @@ Json = dict[str, Any]
 
 NOT_FOUND = 'failed to pull and unpack image "x": x: not found'
 PRIVATE = "pull access denied, repository does not exist: insufficient_scope: authorization failed"
+STATUS_CODE = "pulling from host x failed with status code [manifests 1]:"
 NO_HOST = "dial tcp: lookup registry: no such host"
 
 
@@ -61,6 +62,9 @@ def _at(seconds: float) -> str:
         ("rpc error: x: not found", "image_pull_not_found"),
         ("insufficient_scope: authorization failed", "image_pull_auth"),
         ("unexpected status: 401 Unauthorized", "image_pull_auth"),
+        (f"{STATUS_CODE} 401 Unauthorized", "image_pull_auth"),
+        (f"{STATUS_CODE} 403 Forbidden", "image_pull_auth"),
+        (f"{STATUS_CODE} 500 Internal Server Error", "image_pull_network"),
         (NO_HOST, "image_pull_network"),
     ],
 )
@@ -77,7 +81,10 @@ def test_a_pull_of_ours_has_a_minute_and_then_its_own_cause(
 
 
 @pytest.mark.parametrize("name", ["redis", "seed-db", "migrate"])
-@pytest.mark.parametrize("message", [NOT_FOUND, PRIVATE])
+@pytest.mark.parametrize(
+    "message",
+    [NOT_FOUND, PRIVATE, f"{STATUS_CODE} 401 Unauthorized", f"{STATUS_CODE} 403 Forbidden"],
+)
 def test_a_customers_image_that_is_not_found_is_the_customers(name: str, message: str) -> None:
     found = reading(since(61, pulling(name, message)))
     assert found.ended == Category.SERVICE_FAILED
