@@ -10,7 +10,7 @@ CUSTOMER = (
     "failed to get files used from context",
     "target build stage",
     "could not parse reference",
-    "failed to optimize instructions",
+    "failed to process",
 )
 PUSHING = ("checking push permissions", "failed to push")
 BASE_MISSING = ("manifest_unknown", "manifest unknown", "name_unknown", "not found")

@@ -38,6 +38,7 @@ CUSTOMERS = {
     ),
     "unknown-line": (FROM + "FETCH x", 1, "parsing dockerfile: .* line 2: unknown instruction"),
     "unknown-flag": (FROM + "COPY --no-such=1 a b", 1, "parsing dockerfile: .*no-such"),
+    "no-value": (FROM + "ENV A=${B:?needed}", 1, "failed to process .*needed"),
     "no-base": ("RUN true", 1, "parsing dockerfile: no build stage"),
     "empty": ("", 1, "parsing dockerfile: file with no instructions"),
     "target": (NOTHING, 1, '"nope" is not a valid target build stage'),

@@ -28,7 +28,7 @@ BUILDS = [
     ("error: parsing dockerfile: unknown instruction", "build_failed"),
     ("error building image: could not parse reference: ruby:", "build_failed"),
     ("failed to get files used from context: when specifying multiple sources", "build_failed"),
-    ("error building image: failed to optimize instructions: unexpected end", "build_failed"),
+    ('error building image: failed to process "${B:?needed}": B: needed', "build_failed"),
     ("error checking push permissions -- make sure", "registry_push"),
     ("error checking push permissions: POST x: NAME_UNKNOWN: no such repository", "registry_push"),
     ("error pushing image: failed to push to destination x: DENIED: no", "registry_push"),

@@ -29,7 +29,7 @@ OF_THE_DOCKERFILE = (
     "failed to get files used from context",
     "target build stage",
     "could not parse reference",
-    "failed to optimize instructions",
+    "failed to process",
 )
 # A step was killed, it may be for its memory: whether it was, the cluster knows.
 KILLED = ("signal: killed", "exit status 137")
