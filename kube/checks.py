@@ -18,6 +18,7 @@ def look_at(config: Config) -> Iterator[CheckMessage]:
     yield from _cluster(config)
     yield from _names(config)
     yield from _addresses(config)
+    yield from _registry(config)
 
 
 def _cluster(config: Config) -> Iterator[CheckMessage]:
@@ -67,4 +68,27 @@ def _addresses(config: Config) -> Iterator[CheckMessage]:
             f"SWITCHYARD_KUBE_AGENT_API_URL is {url!r}: tokens would travel in the open.",
             "Use https, unless the network between the cluster and us is private.",
             id="kube.W001",
+        )
+
+
+def _registry(config: Config) -> Iterator[CheckMessage]:
+    """How the controller sees it."""
+    url = urlsplit(config.registry_url)
+    if config.registry_url and (url.scheme not in ("http", "https") or not url.hostname):
+        yield Error(
+            f"SWITCHYARD_KUBE_REGISTRY_URL is {config.registry_url!r}, where no registry is found.",
+            "Use the address that the controller reaches it by, with its scheme.",
+            id="kube.E006",
+        )
+    if config.registry_ca_file and not Path(config.registry_ca_file).is_file():
+        yield Error(
+            f"SWITCHYARD_KUBE_REGISTRY_CA_FILE is {config.registry_ca_file!r}, where no file is.",
+            "Name the certificate of the registry's authority, or leave it empty.",
+            id="kube.E007",
+        )
+    if bool(config.registry_username) != bool(config.registry_password):
+        yield Error(
+            "Of SWITCHYARD_KUBE_REGISTRY_USERNAME and …_PASSWORD only one is set.",
+            "Set both, or neither where the registry asks nobody.",
+            id="kube.E008",
         )

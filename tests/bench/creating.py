@@ -57,15 +57,17 @@ def _side(crowd: Crowd, scale: Scale, requests: Iterator[bytes]) -> Callable[[],
 
 
 def tasks(key: str, **facts: Any) -> Iterator[bytes]:
-    """Requests for one Task each, every one in a suite run of its own."""
+    """Requests for one Task each, every one in a suite run and of a commit of its own: who has the
+    same commit as another one may wait for its image."""
     run = itertools.count(1)
     kind = "-".join(facts) or "plain"
     while True:
+        number = next(run)
         body = {
             "account": "acme",
-            "suite_run_id": f"{kind}-{next(run)}",
+            "suite_run_id": f"{kind}-{number}",
             "repository": "acme/shop",
-            "commit": COMMIT,
+            "commit": f"{number:040x}",
             "branch": "main",
             "order_index": 1,
             "order_count": 4,

@@ -47,6 +47,10 @@ def changed(**facts: Any) -> Config:
         ({"registry": "https://registry.example.com"}, ["kube.E004"]),
         ({"control_plane_url": "switchyard.example.com"}, ["kube.E005"]),
         ({"control_plane_url": "http://switchyard.example.com"}, ["kube.W001"]),
+        ({"registry_url": "registry.example.com:5000"}, ["kube.E006"]),
+        ({"registry_url": "https://registry.example.com:5000"}, []),
+        ({"registry_ca_file": "/no/such/file"}, ["kube.E007"]),
+        ({"registry_username": "reader"}, ["kube.E008"]),
     ],
 )
 def test_settings_that_can_be_read_and_are_wrong_are_found(
