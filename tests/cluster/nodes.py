@@ -88,11 +88,14 @@ class Node:
 
     def kill_containers(self, pod: Json) -> None:
         """All processes of one pod, as if the machine had lost its power."""
-        uid = pod["metadata"]["uid"]
+        assert self.processes_of(pod)
+        processes.end(lambda: self.processes_of(pod))
+
+    def processes_of(self, pod: Json) -> set[int]:
+        """Of all its containers, and the one that keeps the pod's namespaces and does nothing."""
+        wanted = f"*pod{pod['metadata']['uid']}*"
         roots = machine.cgroups(self.layout)
-        folders = [path for root in roots for path in root.rglob(f"*pod{uid}*") if path.is_dir()]
-        assert processes.of_cgroups(folders), "there is none"
-        processes.end(lambda: processes.of_cgroups(folders))
+        return processes.of_cgroups(path for root in roots for path in root.rglob(wanted))
 
     def start_kubelet(self) -> None:
         """Returns when pods are placed here."""
