@@ -44,6 +44,7 @@ def _grace() -> Grace:
         scale_up=env.number("SWITCHYARD_KUBE_SCALE_UP_GRACE_SECONDS", 600, least=0),
         set_up=env.number("SWITCHYARD_KUBE_SET_UP_GRACE_SECONDS", 120, least=0),
         config=env.number("SWITCHYARD_KUBE_CONFIG_GRACE_SECONDS", 15, least=0),
+        crashes=env.integer("SWITCHYARD_KUBE_CRASHES", 3, least=1),
         reported=env.number("SWITCHYARD_KUBE_REPORT_GRACE_SECONDS", 30, least=0),
     )
 
