@@ -1,7 +1,8 @@
 """Layers are kept for the next build: the same steps from the same files are not done again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -31,6 +32,15 @@ FILES = {
 REUSED = "Using caching version of cmd: "
 
 
+FIRST = Order(dockerfile=DOCKERFILE, files=FILES)
+# After the first one, all at a time: none of them finds what another one keeps.
+LATER = {
+    "same": FIRST,
+    "source": replace(FIRST, files={**FILES, "source": "second"}),
+    "packages": replace(FIRST, files={**FILES, "packages": "two"}),
+}
+
+
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     with building_site() as site:
@@ -38,15 +48,25 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def order(site: Site) -> Order:
-    return Order(dockerfile=DOCKERFILE, files=FILES, cache=site.cache("kept"))
+def first(site: Site) -> End:
+    place = site.cache("kept")
+    end = site.build("first", replace(FIRST, cache=place))
+    assert end.code == 0, end.last_line
+    for name, order in LATER.items():
+        site.start(name, replace(order, cache=place))
+    site.start("nowhere", FIRST)
+    return end
 
 
 @pytest.fixture(scope="module")
-def first(site: Site, order: Order) -> End:
-    end = site.build("first", order)
-    assert end.code == 0, end.last_line
-    return end
+def later(site: Site, first: End) -> Callable[[str], End]:
+    @cache
+    def later(name: str) -> End:
+        end = site.end(name)
+        assert end.code == 0, end.last_line
+        return end
+
+    return later
 
 
 def reused(end: End) -> list[str]:
@@ -58,20 +78,18 @@ def test_the_first_build_does_every_step(first: End) -> None:
     assert first.log.count("Running: [") == 3
 
 
-def test_the_same_build_does_none_again(site: Site, order: Order, first: End) -> None:
-    end = site.build("same", order)
-    assert end.code == 0, end.last_line
+Later = Callable[[str], End]
+
+
+def test_the_same_build_does_none_again(site: Site, later: Later) -> None:
+    end = later("same")
     assert {INSTALL, BUILD, "COPY . ."} <= set(reused(end)) and "Running: [" not in end.log
     assert site.built("same").layers() == site.built("first").layers()
     assert site.built("same").config() == site.built("first").config()
 
 
-def test_another_source_file_leaves_what_was_installed(
-    site: Site, order: Order, first: End
-) -> None:
-    changed = replace(order, files={**FILES, "source": "second"})
-    end = site.build("source", changed)
-    assert end.code == 0, end.last_line
+def test_another_source_file_leaves_what_was_installed(site: Site, later: Later) -> None:
+    end = later("source")
     assert INSTALL in reused(end) and BUILD not in reused(end)
     before, after = site.built("first").files(), site.built("source").files()
     assert (before["/result"].content, after["/result"].content) == ("first", "second")
@@ -79,19 +97,11 @@ def test_another_source_file_leaves_what_was_installed(
     assert after["/tool"].content == "tool\n"
 
 
-def test_another_file_to_install_from_does_all_of_it_again(
-    site: Site, order: Order, first: End
-) -> None:
-    changed = replace(order, files={**FILES, "packages": "two"})
-    end = site.build("packages", changed)
-    assert end.code == 0, end.last_line
-    assert INSTALL not in reused(end)
+def test_another_file_to_install_from_does_all_of_it_again(site: Site, later: Later) -> None:
+    assert INSTALL not in reused(later("packages"))
     assert site.built("packages").files()["/installed/all"].content == "two"
 
 
-def test_without_a_place_for_layers_it_does_all_of_it_again(
-    site: Site, order: Order, first: End
-) -> None:
-    end = site.build("nowhere", replace(order, cache=""))
-    assert end.code == 0, end.last_line
+def test_without_a_place_for_layers_it_does_all_of_it_again(later: Later) -> None:
+    end = later("nowhere")
     assert reused(end) == [] and end.log.count("Running: [") == 3

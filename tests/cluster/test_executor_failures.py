@@ -142,7 +142,7 @@ def test_a_push_that_is_refused_at_its_end_is_told_as_one(ended: Ended) -> None:
 def test_a_layer_that_cannot_be_kept_is_a_warning(ended: Ended) -> None:
     end = ended("no-cache")
     assert end.code == 0, end.last_line
-    assert re.search("WARN.*cache", end.log)
+    assert re.search("WARN.*Error uploading layer to cache: failed to push", end.log)
 
 
 def test_a_flag_that_it_does_not_know_is_an_error(ended: Ended) -> None:

@@ -68,7 +68,7 @@ func (c *layerCache) keep(key string, layer v1.Layer) {
 		err = c.push(key, image)
 	}
 	if err != nil {
-		warn("error uploading layer to cache: failed to push to destination %s:%s: %v", c.repository, key, err)
+		warn("Error uploading layer to cache: failed to push to destination %s:%s: %v", c.repository, key, err)
 	}
 }
 
