@@ -16,6 +16,8 @@ PUSHING = ("checking push permissions", "failed to push")
 BASE_MISSING = ("manifest_unknown", "manifest unknown", "name_unknown", "not found")
 # It was tried several times. Of what is not there, many registries say that it is not allowed.
 GAVE_UP, NOT_ALLOWED = "unable to complete operation", ("unauthorized:", "denied:")
+# A registry that says so gives the image to whoever asks later, or with a login that is valid.
+FOR_NOW = ("expired", "toomanyrequests", "too many requests")
 # The registry's own answer to whoever asks for an image; else that of the one who gives tokens.
 REFUSED_BY_REGISTRY = "failed with status code"
 REFUSED = ("unexpected status: 401", "401 Unauthorized", "403 Forbidden")
@@ -32,9 +34,10 @@ def builder_end(output: str) -> tuple[Category, str]:
     if any(sign in words for sign in PUSHING):
         return Category.REGISTRY_PUSH, last
     missing = (*BASE_MISSING, *NOT_ALLOWED) if GAVE_UP in words else BASE_MISSING
-    if any(sign in words for sign in missing):
+    for_now = any(sign in words for sign in FOR_NOW)
+    if not for_now and any(sign in words for sign in missing):
         return Category.BASE_IMAGE_NOT_FOUND, f"The Dockerfile's base image is not found: {last}"
-    if GAVE_UP in words:
+    if for_now or GAVE_UP in words:
         return Category.REGISTRY_PUSH, last
     return Category.UNKNOWN, last or "the builder ended without a word"
 

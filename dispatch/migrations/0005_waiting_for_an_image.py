@@ -19,12 +19,15 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="assignment",
             name="image_wait",
-            field=models.DurationField(default=datetime.timedelta),
+            # So that processes of the version before can go on while this is put in place.
+            field=models.DurationField(
+                default=datetime.timedelta, db_default=datetime.timedelta(0)
+            ),
         ),
         migrations.AddField(
             model_name="assignment",
             name="waits_for",
-            field=models.CharField(blank=True, max_length=64),
+            field=models.CharField(blank=True, db_default="", default="", max_length=64),
         ),
         migrations.AddIndex(
             model_name="assignment",

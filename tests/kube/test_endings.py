@@ -34,6 +34,8 @@ BUILDS = [
     ("error pushing image: failed to push to destination x: DENIED: no", "registry_push"),
     (f"{TRIED}: GET http://x/v2/y/manifests/1: MANIFEST_UNKNOWN: y", "base_image_not_found"),
     (f"{TRIED}: GET https://x/v2/y/manifests/1: UNAUTHORIZED: y", "base_image_not_found"),
+    (f"{TRIED}: GET https://x/v2/y: DENIED: your login has expired", "registry_push"),
+    (f"{TRIED}: GET https://x/v2/y: TOOMANYREQUESTS: later", "registry_push"),
     (f"{TRIED}: Get https://x/v2/: dial tcp: lookup x: no such host", "registry_push"),
     ("", "unknown"),
 ]
