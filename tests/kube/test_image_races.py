@@ -14,8 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
+from dispatch.backends import NoCapacity
 from dispatch.ids import new_id
+from dispatch.models import Assignment
+from kube.manifest.request import job_name
 from kube.models import Image, ImageState
+from kube.worker import KubernetesWorker
+from tests.kube.cluster import SandboxCluster
+from tests.kube.sharing import containers, queued, suite_run
 
 SUITE_RUN = new_id()
 TOGETHER = 8
@@ -77,6 +83,28 @@ def test_two_controllers_that_judge_a_build_agree_on_one_end() -> None:
         assert freed is not ready
         state = Image.objects.get(pk=key).state
         assert state == (ImageState.FREE if freed else ImageState.READY)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_controllers_that_start_a_suite_run_at_once_one_makes_one_builder(
+    cluster: SandboxCluster, sharing: KubernetesWorker
+) -> None:
+    run, workers = suite_run(), [sharing, KubernetesWorker(sharing.config)]
+    tasks = [queued(run) for _ in range(3)]
+
+    def start(pair: tuple[KubernetesWorker, Assignment]) -> str | None:
+        worker, assignment = pair
+        try:
+            return worker.start(assignment).external_id
+        except NoCapacity:
+            return None
+
+    placed = at_once(start, [(worker, task) for task in tasks for worker in workers])
+    (job,) = cluster.list("jobs")
+    assert "kaniko" in [one["name"] for one in containers(job)]
+    metadata = job["metadata"]
+    assert {found for found in placed if found} == {f"{metadata['name']}/{metadata['uid']}"}
+    assert metadata["name"] == job_name(Assignment.by_id(Image.objects.get().builder).task_id, 1)
 
 
 class TestAnyCourse(TestCase):
