@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _demonstrate(options: argparse.Namespace) -> int:
     try:
         ground = given.read(os.environ)
-        stack = _fresh(_options(options, ground))
+        stack = fresh(_options(options, ground))
         with _stopping(stack):
             return _run(stack, options, ground)
     except KeyboardInterrupt:
@@ -116,8 +116,8 @@ def _options(options: argparse.Namespace, ground: Ground | None) -> Options:
     )
 
 
-def _fresh(options: Options) -> Stack:
-    """What a demo that was killed has left running ends before its folder goes."""
+def fresh(options: Options) -> Stack:
+    """A stack in an empty folder. What a demo that was killed has left running ends before."""
     if options.state.exists():
         _destroy_remains(replace(options, given=given.remembered(options.state)))
     shutil.rmtree(options.state, ignore_errors=True)

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.demo.__main__ import fresh
 from sandbox.demo.given import NEEDED, Ground, NotGiven, read, remember, remembered
+from sandbox.kubernetes.kubeconfig import write_kubeconfig
+from sandbox.stack import Given, Options
+from sandbox.stack.cluster import SandboxCluster
 
 ROOT = Path(__file__).resolve().parents[2]
 TOLD = {
@@ -89,6 +93,29 @@ def test_the_cluster_is_remembered_for_the_next_one(kubeconfig: Path, tmp_path: 
     assert remembered(tmp_path / "state") == given
     remember(tmp_path / "sandbox", None)
     assert remembered(tmp_path / "sandbox") is None
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_cluster_that_has_gone_since_is_named_and_holds_up_nobody(
+    kubeconfig: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], there: bool
+) -> None:
+    state = tmp_path / "demo"
+    write_kubeconfig(kubeconfig, "http://127.0.0.1:1", {"admin": "token"})
+    if not there:
+        kubeconfig.unlink()
+    told = given_of(kubeconfig, address="127.0.0.1")
+    remember(state, told)
+    stack = fresh(Options(state=state, jobs=1))
+    said = capsys.readouterr().out
+    assert "has left in a cluster was not removed" in said
+    assert ("127.0.0.1:1" if there else str(kubeconfig)) in said.replace("\n", "")
+    assert remembered(state) is None and isinstance(stack.cluster, SandboxCluster)
+
+
+def given_of(kubeconfig: Path, address: str) -> Given:
+    return Given(
+        kubeconfig=kubeconfig, address=address, registry="r", agent_image="a", builder_image="b"
+    )
 
 
 def test_the_demo_says_what_is_missing_and_starts_nothing(kubeconfig: Path, tmp_path: Path) -> None:
