@@ -36,34 +36,16 @@ from tests.cluster.elsewhere import (
 )
 from tests.cluster.images import push_base_images
 from tests.cluster.layout import Layout
+from tests.cluster.plane_settings import JOBS, SETTINGS
 from tests.cluster.repositories import PLACE, Project, Repository, make_repository
 from tests.postgres import postgres_bin, throwaway_postgres
 
 Json = dict[str, Any]
 ENDED = ("passed", "failed", "errored", "cancelled")
 SECONDS = 90.0
-# So many fit on two CPUs; the others wait in the queue, which is no wait for room.
-JOBS = 6
 KINDS = ("jobs", "pods", "secrets", "configmaps")
 TASK_LABEL = "switchyard/task"
 TEST_COMMAND = f"{PLACE}/test"
-# Small, so that several Jobs run side by side, and impatient. With the base image of 200 MB the
-# builder writes some 600 MB to a tmpfs, which is charged to it.
-SETTINGS = {
-    "SWITCHYARD_KUBE_CLASSES": "small:0.05/2:64Mi/1Gi:64Mi/4Gi,large:0.05/2:64Mi/2Gi:64Mi/4Gi",
-    "SWITCHYARD_KUBE_SERVICE_PATIENCE_SECONDS": "15",
-    "SWITCHYARD_KUBE_CRASHES": "2",
-    "SWITCHYARD_KUBE_PULL_GRACE_SECONDS": "10",
-    "SWITCHYARD_KUBE_NO_POD_GRACE_SECONDS": "15",
-    "SWITCHYARD_KUBE_UNSCHEDULABLE_GRACE_SECONDS": "10",
-    "SWITCHYARD_KUBE_SET_UP_GRACE_SECONDS": "20",
-    "SWITCHYARD_KUBE_CONFIG_GRACE_SECONDS": "5",
-    "SWITCHYARD_KUBE_REPORT_GRACE_SECONDS": "10",
-    "SWITCHYARD_KUBE_SERVICE_LOG_SECONDS": "1",
-    "SWITCHYARD_KUBE_LOST_NODE_SECONDS": "5",
-    "SWITCHYARD_RECONCILE_SECONDS": "1",
-    "SWITCHYARD_LOG_CAP_BYTES": "20000000",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +62,11 @@ class Plane:
     @property
     def busybox(self) -> str:
         return self.layout.busybox_image
+
+    @property
+    def git_token(self) -> str:
+        """What Rails gives for a clone."""
+        return self.cluster.given.git_token
 
     # What Rails does --------------------------------------------------------------------------
 
@@ -130,9 +117,8 @@ class Plane:
         (task,) = self.send(self.repository(project), **fields)
         return task
 
-    def cancel(self, task: str) -> Json:
-        found: Json = self.rails.call("POST", f"/tasks/{task}/cancel", {}, secrets.token_hex(8))
-        return found
+    def cancel(self, task: str) -> None:
+        self.rails.call("POST", f"/tasks/{task}/cancel", {}, secrets.token_hex(8))
 
     @contextmanager
     def controller_with(self, **settings: str) -> Iterator[None]:
@@ -215,6 +201,11 @@ class Plane:
 
         found: bytes = self.wait(holding, seconds, lambda: self.story(task))
         return found
+
+    def secret_told(self, task: str, secret: str) -> list[str]:
+        """The streams of a Task that have it in them."""
+        told = {one["name"]: b"".join(self._pieces(one)) for one in self.streams(task)}
+        return [name for name, said in told.items() if secret.encode() in said]
 
     # What the cluster holds -------------------------------------------------------------------
 

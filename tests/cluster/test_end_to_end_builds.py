@@ -10,6 +10,7 @@ from tests.cluster.repositories import Project, junit
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 
 DOCKERFILE = "FROM {busybox}\nWORKDIR /app\nCOPY . .\n"
+REUSED = b"Using caching version of cmd: "
 TEST = f"#!/bin/sh\n{junit()}"
 
 
@@ -42,6 +43,21 @@ def test_three_tasks_build_once_and_another_suite_run_of_the_commit_builds_nothi
     all_pass(plane, *third)
     assert built(plane, *third) == third
     plane.wait_gone(*first, *second, *third)
+
+
+def test_a_changed_file_reuses_the_layers_of_what_has_not_changed(plane: Plane) -> None:
+    layers = "FROM {busybox}\nWORKDIR /app\nCOPY list .\nRUN cp list installed\nCOPY . .\n"
+    project = Project(name="layers", dockerfile=layers, test=TEST, files={"list": "a\n"})
+    first = plane.run(project)
+    all_pass(plane, first)
+    assert REUSED not in plane.log(first, "build")
+    second = plane.run(replace(project, files={"list": "a\n", "source": "changed\n"}))
+    all_pass(plane, second)
+    assert REUSED + b"RUN cp list installed" in plane.log(second, "build")
+    third = plane.run(replace(project, files={"list": "a\nb\n", "source": "changed\n"}))
+    all_pass(plane, third)
+    assert REUSED + b"RUN cp list installed" not in plane.log(third, "build")
+    plane.wait_gone(first, second, third)
 
 
 def test_when_the_builder_is_lost_another_one_builds(plane: Plane) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.elsewhere import Elsewhere
-from tests.cluster.plane import ENDED, SETTINGS, Plane
+from tests.cluster.plane import ENDED, Plane
+from tests.cluster.plane_settings import SETTINGS
 from tests.cluster.repositories import Project, junit
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
