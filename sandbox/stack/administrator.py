@@ -38,6 +38,9 @@ class Administrator:
             config.load_kube_config(str(kubeconfig), client_configuration=settings)
         except (config.ConfigException, OSError) as error:
             raise ClusterRefused(f"{kubeconfig} cannot be used: {error}") from None
+        except Exception as error:  # of what is no kubeconfig at all; it may quote what it holds
+            why = type(error).__name__
+            raise ClusterRefused(f"{kubeconfig} cannot be used: it is malformed ({why})") from None
         settings.retries = False
         self.settings = settings
         self._api = client.ApiClient(settings)

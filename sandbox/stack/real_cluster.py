@@ -19,6 +19,8 @@ from sandbox.stack.process import Process, answers
 
 Json = dict[str, Any]
 OPS = Path(__file__).resolve().parents[2] / "ops" / "kubernetes" / "worker-namespace.yaml"
+# The label of a namespace that tells who made it.
+MARK = "switchyard/sandbox"
 ACCOUNT, IN_OPS = "switchyard", "switchyard-workers"
 TOKEN_SECONDS = 24 * 3600
 SECONDS_TO_START, SECONDS_TO_GO = 30.0, 90.0
@@ -54,7 +56,8 @@ class RealCluster:
         self.given = given
         self.state = state
         self.repositories = state / "repositories"
-        self.namespace = given.namespace or _remembered(state / "namespace")
+        self._mark = _remembered(state / "namespace")
+        self.namespace = given.namespace or self._mark
         self.url = f"http://{given.address}:{web_port}"
         self.git_url = f"http://{given.address}:{git_port}"
         self.git = python("git", "-m", "sandbox.git_server", *self._git_arguments(git_port))
@@ -121,7 +124,10 @@ class RealCluster:
     def destroy_containers(self) -> None:
         """Everything that was made in the cluster; also by a run that was killed."""
         place = f"/api/v1/namespaces/{self.namespace}"
-        if self.call("GET", place) is not None:
+        found = self.call("GET", place)
+        if found is not None:
+            if found["metadata"].get("labels", {}).get(MARK) != self._mark:
+                return  # somebody else's
             jobs = f"/apis/batch/v1/namespaces/{self.namespace}/jobs"
             self.call("DELETE", jobs, {"propagationPolicy": "Background"})
             self.call("DELETE", f"{place}/pods", POD_GRACE)
@@ -148,6 +154,8 @@ class RealCluster:
         for item in yaml.safe_load_all(text):
             if item["kind"].startswith("Cluster"):
                 _rename(item, self.namespace)
+            if item["kind"] == "Namespace":
+                item["metadata"]["labels"][MARK] = self._mark
             yield item
         yield {
             "apiVersion": "networking.k8s.io/v1",
@@ -203,7 +211,7 @@ class RealCluster:
 
 
 def _remembered(file: Path) -> str:
-    """A name that no other run has, the same for all that use this state folder."""
+    """What no other run has, the same for all that use this state folder."""
     file.parent.mkdir(parents=True, exist_ok=True)
     if not file.exists():
         file.write_text(f"switchyard-{secrets.token_hex(4)}")
