@@ -2,20 +2,22 @@
 touches what other tests run. Each ends as docs/outcomes.md says, is tried again as it says, and
 leaves nothing."""
 
+import base64
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import requests
 
 from tests.cluster.elsewhere import Elsewhere, layout_of_the_cluster
 from tests.cluster.errors import ClusterError
 from tests.cluster.gates import Gates, gates_at
 from tests.cluster.nodes import Node, second_node
-from tests.cluster.plane import Plane, running_plane
+from tests.cluster.plane import TASK_LABEL, Plane, running_plane
 from tests.cluster.repositories import Project, compose_with, junit
 from tests.run import on_ci
 
@@ -66,6 +68,18 @@ class Place:
     def pod(self, task: str) -> Json:
         (pod,) = self.plane.pods(task)
         return pod
+
+    def reporter(self, task: str) -> Callable[[Json], int]:
+        """Makes the final report of the attempt that runs, as its agent would: gives the status."""
+        held = [item for item in self.plane.cluster.items("secrets") if "token" in item["data"]]
+        (secret,) = (item for item in held if item["metadata"]["labels"][TASK_LABEL] == task)
+        token = base64.b64decode(secret["data"]["token"]).decode()
+        assignment = secret["metadata"]["labels"]["switchyard/assignment"]
+        url = f"{self.plane.stack.url}/api/agent/v1/assignments/{assignment}/finish"
+        session = requests.Session()
+        session.trust_env = False
+        session.headers.update({"Authorization": f"Bearer {token}", "Switchyard-Agent": "1"})
+        return lambda report: session.post(url, json=report, timeout=30).status_code
 
     def attempts(self, task: str) -> list[str]:
         return [attempt["category"] for attempt in self.plane.task(task)["attempts"]]
@@ -167,11 +181,13 @@ def test_what_runs_on_a_lost_node_is_lost_and_what_it_reports_later_changes_noth
     dead, alive = (place.run(name, place.gates.shell(name)) for name in names)
     for name in names:
         place.gates.wait_for(name)
-    pod = place.pod(alive)
+    pod, late = place.pod(alive), place.reporter(alive)
+    assert late({"exit_code": -1}) == 400, "it would be heard"
     with kubelet_away(place):
         place.node.kill_containers(place.pod(dead))
         place.wait_attempts(alive, "node_lost")
         place.gates.open("alive")
+        assert late({"exit_code": 0}) == 409
         place.wait_attempts(dead, "node_lost")
         place.plane.wait(lambda: len(place.node.processes_of(pod)) <= len(AGENT_AND_PAUSE), 60.0)
         assert place.attempts(alive)[0] == "node_lost"
