@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Count, DateTimeField, DurationField, ExpressionWrapper, F, Min, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from dispatch import wake
@@ -60,9 +61,9 @@ def what_is_waited_for(backend: str) -> set[str]:
 def let_go_on(backend: str, what: Collection[str]) -> int:
     """Those that wait for one of these are placed from now on; how long they have waited is kept.
     Returns how many they are."""
-    rows = Assignment.objects.filter(backend=backend, waits_for__in=what, closed_at=None)
+    rows = Assignment.queued(backend).order_by().filter(waits_for__in=what)
     now = Value(timezone.now(), output_field=DateTimeField())
-    waited = F("image_wait") + (now - F("pending_since"))
+    waited = F("image_wait") + (now - Coalesce(F("pending_since"), now))
     wait = ExpressionWrapper(waited, output_field=DurationField())
     count = rows.update(image_wait=wait, waits_for="", pending="", pending_since=None)
     if count:

@@ -17,15 +17,17 @@ from dispatch.outcomes import Category
 from dispatch.request_log import unlogged
 from dispatch.results import LARGEST_COUNT
 
+BUILD_FINISHED = "build_finished"
 PHASES = {
     "cloned": "cloned",
-    "build_finished": "built",
+    BUILD_FINISHED: "built",
     "services_ready": "services_ready",
     "tests_started": "tests_started",
 }
 EXAMPLES_COUNTED = "examples_counted"
 MOST_EVENTS = 500
 LONGEST_DETAIL = 2000
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @call
@@ -82,8 +84,10 @@ def events(request: HttpRequest, assignment: Assignment) -> HttpResponse:
     detail, at = text_of(found, "detail"), _time(text_of(found, "at"))
     must_count(assignment, f"event {kind}", request.body)
     examples = _examples(detail) if kind == EXAMPLES_COUNTED else None
-    redactor = redactor_of(request, assignment)
-    cleaned = redactor.clean_text(detail)[:LONGEST_DETAIL]
+    cleaned = detail
+    if not (kind == BUILD_FINISHED and DIGEST.fullmatch(detail)):
+        # A digest tells nothing, and all of it is needed to know the image again.
+        cleaned = redactor_of(request, assignment).clean_text(detail)[:LONGEST_DETAIL]
     with transaction.atomic():
         _note(assignment, seq, kind, {"at": at, "detail": cleaned})
         if kind in PHASES:
@@ -95,11 +99,10 @@ def events(request: HttpRequest, assignment: Assignment) -> HttpResponse:
 
 
 def _reach(assignment: Assignment, phase: str) -> None:
-    """Whose image was there already has no build: that phase ends as soon as it begins. Others may
-    wait for the image of one that was built."""
+    """Others may wait for the image of one that was built."""
     first = assignment.reach(phase)
-    if first and phase == "cloned" and assignment.image_from:
-        assignment.reach("built")
+    if first and phase == "cloned":
+        assignment.skip_build()
     if first and phase == "built":
         wake.send("built")
 

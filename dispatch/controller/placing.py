@@ -152,7 +152,8 @@ class Placing:
             self._record(assignment, backends.get(self.backend).start(assignment))
             self._health.answered()
         except Waits as waiting:
-            assignment.wait_for(waiting.what, str(waiting))
+            if not assignment.wait_for(waiting.what, str(waiting)):
+                self._setbacks.put_off(assignment.pk)
             self._setbacks.settled(assignment.pk)
         except NoCapacity:
             self._setbacks.put_off(assignment.pk)

@@ -3,12 +3,13 @@ from typing import Any, Self
 from uuid import UUID
 
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from dispatch import wake
 from dispatch.following import FELL_BACK, Following, NextAttempt, after
 from dispatch.ids import new_id
+from dispatch.models.assignment_indexes import CONSTRAINTS, INDEXES
 from dispatch.models.task import Task, TaskSecret
 from dispatch.outcomes import OUTCOMES, TERMINAL, Category, TaskState
 
@@ -79,50 +80,8 @@ class Assignment(models.Model):
     failure_count = models.PositiveIntegerField(null=True)
 
     class Meta:
-        constraints = [
-            # Its index serves the foreign key, too.
-            models.UniqueConstraint(fields=["task", "number"], name="one_assignment_per_number"),
-            models.UniqueConstraint(
-                fields=["task", "purpose"],
-                condition=Q(closed_at=None),
-                name="one_live_assignment_per_task_and_purpose",
-            ),
-            models.UniqueConstraint(
-                fields=["backend", "external_id"],
-                condition=Q(released_at=None, external_id__isnull=False),
-                name="one_open_assignment_per_external_id",
-            ),
-        ]
-        indexes = [
-            models.Index(
-                "backend",
-                F("priority").desc(),
-                "task_id",
-                condition=Q(closed_at=None, external_id=None),
-                name="assignments_queued",
-            ),
-            models.Index(
-                fields=["backend", "id"],
-                condition=Q(released_at=None)
-                & (Q(external_id__isnull=False) | Q(closed_at__isnull=False)),
-                name="assignments_held",
-            ),
-            models.Index(
-                fields=["backend", "waits_for"],
-                condition=Q(closed_at=None) & ~Q(waits_for=""),
-                name="assignments_waiting",
-            ),
-            models.Index(
-                fields=["deadline_at"],
-                condition=Q(closed_at=None, deadline_at__isnull=False),
-                name="assignments_deadline",
-            ),
-            models.Index(
-                fields=["backend", "closed_at"],
-                condition=Q(closed_at__isnull=False),
-                name="assignments_by_end",
-            ),
-        ]
+        constraints = list(CONSTRAINTS)
+        indexes = list(INDEXES)
 
     def __str__(self) -> str:
         return f"{self.task_id} #{self.number}"
@@ -165,9 +124,11 @@ class Assignment(models.Model):
     def place(self, external_id: str, image_from: UUID | None = None) -> bool:
         """Record where the backend placed it; the Task becomes assigned."""
         with transaction.atomic():
-            changes = {"external_id": external_id, "placed_at": timezone.now()}
+            changes = {"external_id": external_id, "placed_at": timezone.now(), "waits_for": ""}
             if not self._update(Q(external_id=None), **changes, image_from=image_from):
                 return False
+            if image_from:
+                self.skip_build()
             self.move_task(TaskState.ASSIGNED, backend=self.backend, external_id=external_id)
             return True
 
@@ -196,7 +157,7 @@ class Assignment(models.Model):
         now = timezone.now()
         with transaction.atomic():
             changes = {"claimed_at": now, "heard_at": now, "deadline_at": self._deadline(now)}
-            if not self._update(Q(claimed_at=None), instance=instance, **changes):
+            if not self._update(Q(claimed_at=None), instance=instance, waits_for="", **changes):
                 return False
             self.move_task(TaskState.RUNNING, backend=self.backend)
             return True
@@ -204,6 +165,12 @@ class Assignment(models.Model):
     def reach(self, phase: str) -> bool:
         """Keep the server's time of the first report of a phase (one of PHASES)."""
         return self._update(Q(**{f"{phase}_at": None}), **{f"{phase}_at": timezone.now()})
+
+    def skip_build(self) -> bool:
+        """Whose image was there already has no build: that phase ends as soon as it begins. Asks
+        the row, since its agent may be quicker than the one who places it."""
+        begun = Q(image_from__isnull=False, cloned_at__isnull=False, built_at=None)
+        return self._update(begun, built_at=timezone.now())
 
     def heard(self) -> None:
         """Note a sign of life, with at most one write in 15 seconds. The first one after the
@@ -220,10 +187,12 @@ class Assignment(models.Model):
         return self._update(other, pending=reason, pending_since=since)
 
     def wait_for(self, what: str, reason: str) -> bool:
-        """Leave it in the queue, untried until what it needs is there (`waiting.let_go_on`)."""
-        since = self.pending_since if self.waits_for else timezone.now()
+        """Leave it in the queue, untried until what it needs is there (`waiting.let_go_on`). False
+        where it was moved, or its start tried, since this object saw it."""
+        since = (self.waits_for and self.pending_since) or timezone.now()
         changes = {"waits_for": what, "pending": reason, "pending_since": since}
-        return self._update(Q(external_id=None), **changes)
+        here = Q(backend=self.backend, start_tried_at=self.start_tried_at)
+        return self._update(here, Q(external_id=None, claimed_at=None), **changes)
 
     def close(
         self,
