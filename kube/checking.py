@@ -24,6 +24,7 @@ def findings(cluster: Cluster, registry: Registry, config: Config) -> Iterator[F
     yield from _of_the_cluster(cluster, config)
     if config.build_once:
         yield _of_the_registry(registry)
+    yield from _of_what_is_pushed(registry, config)
 
 
 def _of_the_registry(registry: Registry) -> Finding:
@@ -37,6 +38,25 @@ def _of_the_registry(registry: Registry) -> Finding:
         )
         return Finding(level="error", text=f"The registry: {trouble}", remedy=remedy)
     return Finding(level="ok", text="The registry answers the controller.")
+
+
+def _of_what_is_pushed(registry: Registry, config: Config) -> Iterator[Finding]:
+    try:
+        path = f"{config.registry.partition('/')[2]}/preflight".lstrip("/")
+        if config.build_once:
+            registry.check_below(path)
+    except Unseen as trouble:
+        remedy = (
+            "Let it answer 404 for what is not there: what it cannot be asked is not shared, and "
+            "each Task builds its own. See SWITCHYARD_KUBE_REGISTRY and ..._URL."
+        )
+        yield Finding(level="warning", text=f"Built images: {trouble}", remedy=remedy)
+    remedy = (
+        "Let nobody but the worker namespace reach it to push, and keep there what is built and "
+        "nothing else: docs/operations.md, Images in the registry."
+    )
+    text = "Jobs push to the registry without a login: whatever runs in a pod may push, too."
+    yield Finding(level="warning", text=text, remedy=remedy)
 
 
 def _of_the_cluster(cluster: Cluster, config: Config) -> Iterator[Finding]:

@@ -70,6 +70,10 @@ class ServiceLog(models.Model):
         return row
 
 
+# So many builders in a row may bring nothing.
+MOST_LOST = 2
+
+
 class ImageState(models.TextChoices):
     """What those that need the image do: wait for it, use it, build it, end, build each its own."""
 
@@ -84,9 +88,10 @@ class Image(models.Model):
     """The image that all with the same key (`requesting.key_of`) share, and who builds it.
 
     `builder` is an Assignment, of this suite run, that pushes it to `reference` (with its tag);
-    `digest` is what was seen there. `size`: its build needs this resource class at least. A failed
-    one, with its category and sentence, is so for its suite run alone: what failed for one (a
-    package server was away) may work for the next, and nobody could ask for another try otherwise.
+    `digest` is what was seen there. `size`: its build needs this resource class at least. `lost`
+    are the builders in a row that brought nothing. A failed one, with its category and sentence,
+    is so for its suite run alone: what failed for one (a package server was away) may work for the
+    next. `used_at`: used since it was last seen in the registry, which was at `looked_at`.
     Every change is a conditional UPDATE: a method answers False where somebody else was first.
     """
 
@@ -99,6 +104,10 @@ class Image(models.Model):
     size = models.PositiveSmallIntegerField(default=0)
     category = models.CharField(max_length=30, blank=True)
     sentence = models.TextField(blank=True)
+    # So that processes of the version before can go on while this is put in place.
+    lost = models.PositiveSmallIntegerField(default=0, db_default=0)
+    used_at = models.DateTimeField(null=True)
+    looked_at = models.DateTimeField(null=True)
     changed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -107,6 +116,12 @@ class Image(models.Model):
                 fields=["changed_at"], condition=Q(state="building"), name="images_being_built"
             ),
             models.Index(fields=["builder"], name="images_by_builder"),
+            models.Index(fields=["changed_at"], name="images_by_age"),
+            models.Index(
+                fields=["looked_at"],
+                condition=Q(state="ready", used_at__isnull=False),
+                name="images_used",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -133,17 +148,42 @@ class Image(models.Model):
         return self._move(ImageState.BUILDING, **facts, digest="", category="", sentence="")
 
     def ready(self, digest: str) -> bool:
-        return self._move(ImageState.READY, digest=digest)
+        seen = {"digest": digest, "looked_at": timezone.now(), "used_at": None}
+        return self._move(ImageState.READY, lost=0, **seen)
 
     def fail(self, category: str, sentence: str) -> bool:
-        return self._move(ImageState.FAILED, category=category, sentence=sentence)
+        return self._move(ImageState.FAILED, lost=0, category=category, sentence=sentence)
 
     def free(self, *, size: int = 0) -> bool:
         """The next one that wants it builds it, in this resource class at least."""
         return self._move(ImageState.FREE, size=max(size, self.size))
 
+    def pass_on(self) -> bool:
+        """Its builder brought nothing, for our reasons. The next one may do better; after that each
+        builds its own, rather than to meet the same trouble one after the other."""
+        if self.lost + 1 >= MOST_LOST:
+            return self.unshare()
+        return self._move(ImageState.FREE, lost=self.lost + 1)
+
     def unshare(self) -> bool:
-        return self._move(ImageState.UNSHARED)
+        return self._move(ImageState.UNSHARED, lost=0)
+
+    def use(self) -> None:
+        """Note that one is sent to the registry for it: somebody may look whether it is there."""
+        if self.used_at is None:
+            rows = Image.objects.filter(pk=self.pk, state=ImageState.READY, used_at=None)
+            rows.update(used_at=timezone.now())
+
+    @classmethod
+    def to_look_at_again(cls, before: datetime) -> "models.QuerySet[Image]":
+        """Those in use that were last seen before that, the longest ago first."""
+        used = cls.objects.filter(state=ImageState.READY, used_at__isnull=False)
+        return used.filter(looked_at__lt=before).order_by("looked_at")
+
+    def looked(self) -> None:
+        """It was looked at again, and nothing speaks against it."""
+        facts = {"looked_at": timezone.now(), "used_at": None}
+        Image.objects.filter(pk=self.pk, builder=self.builder).update(**facts)
 
     @classmethod
     def lose(cls, builder: UUID) -> bool:

@@ -35,6 +35,11 @@ Pods = Mapping[str, Sequence[Json]]
 LOOK_AGAIN_SECONDS = 5.0
 # Events say why a Job has no pod; one list of them serves all Jobs, so often.
 EVENTS_SECONDS = 3.0
+PULLS = (
+    Category.IMAGE_PULL_NOT_FOUND,
+    Category.IMAGE_PULL_AUTH,
+    Category.IMAGE_PULL_NETWORK,
+)
 DELETED = "Its Job was deleted by somebody else."
 
 
@@ -119,8 +124,8 @@ class Observing:
         if not reading.ended:
             self._denied[uid] = (time.monotonic() + LOOK_AGAIN_SECONDS, reading)
             return self._sighting(assignment, job, reading)
-        if reading.ended == Category.IMAGE_PULL_NOT_FOUND:
-            _note_lost_image(assignment, job, reading.detail)
+        if reading.ended in PULLS:
+            _note_lost_image(assignment, job, reading)
         clean = redactor_for(assignment.task_id).clean_text
         seen = what_was_seen(job, pods, events, clean)
         return self._sighting(assignment, job, reading, seen)
@@ -215,13 +220,16 @@ def _clean(assignment: Assignment, text: str) -> str:
     return redactor_for(assignment.task_id).clean_text(text)
 
 
-def _note_lost_image(assignment: Assignment, job: Json, detail: str) -> None:
+def _note_lost_image(assignment: Assignment, job: Json, reading: Reading) -> None:
     """Where it is the built image that is not in the registry (any more), the next attempt is not
-    to be sent there again."""
+    to be sent there again. Many registries say of what is not there that it is denied, so no reason
+    why another one's image is not pulled is good enough to send more Jobs there."""
     source, spec = source_of(job), job["spec"]["template"]["spec"]
+    if reading.ended != Category.IMAGE_PULL_NOT_FOUND and source.built_by is None:
+        return
     containers = (*spec["initContainers"], *spec["containers"])
     of_it = [item["name"] for item in containers if item["image"] == source.reference]
-    if any(detail.startswith(f"{name}: ") for name in of_it):
+    if any(reading.detail.startswith(f"{name}: ") for name in of_it):
         Image.lose(source.built_by or assignment.pk)
 
 

@@ -64,14 +64,13 @@ def test_a_builder_that_is_lost_is_followed_by_the_next_one(
     assert not builds(sharing, waiting)
 
 
-@pytest.mark.parametrize("category", [Category.CANCELLED, Category.TIMEOUT])
-def test_a_builder_that_ends_for_good_is_followed_by_one_that_waited(
-    sharing: KubernetesWorker, category: str
+def test_a_builder_that_is_cancelled_is_followed_by_one_that_waited(
+    sharing: KubernetesWorker,
 ) -> None:
     run = suite_run()
     builder = start(sharing, queued(run))
     first, second = (wait_for(sharing, queued(run)) for _ in range(2))
-    builder.close(category)
+    builder.close(Category.CANCELLED)
     images.follow(sharing)
     assert builds(sharing, first)
     assert not builds(sharing, second)
@@ -117,7 +116,8 @@ def test_a_failed_build_ends_the_tasks_of_its_suite_run_alike_without_a_job(
     for assignment in (*waiting, untried):
         ended = Task.objects.get(pk=assignment.task_id)
         assert (ended.state, ended.category) == (TaskState.FAILED, category)
-        assert ended.sentence == "A step of the Dockerfile failed: bundle install"
+        told = f"Task {builder.task_id} built the image for this one, too: "
+        assert ended.sentence == f"{told}A step of the Dockerfile failed: bundle install"
     assert len(cluster.list("jobs")) == 1
     assert now(another).live and now(elsewhere).live
     assert builds(sharing, elsewhere)
@@ -127,12 +127,15 @@ def test_a_task_that_comes_after_the_build_failed_ends_when_it_would_be_started(
     cluster: SandboxCluster, sharing: KubernetesWorker
 ) -> None:
     run = suite_run()
-    start(sharing, queued(run)).close(Category.BUILD_FAILED, "It does not build.")
+    builder = start(sharing, queued(run))
+    builder.close(Category.BUILD_FAILED, "It does not build.")
     images.follow(sharing)
     late = queued(run)
     with pytest.raises(NoCapacity):
         sharing.start(late)
-    assert (now(late).category, now(late).sentence) == ("build_failed", "It does not build.")
+    assert now(late).category == "build_failed"
+    assert str(builder.task_id) in now(late).sentence
+    assert now(late).sentence.endswith("It does not build.")
     assert len(cluster.list("jobs")) == 1
 
 

@@ -14,6 +14,7 @@ from dispatch.outcomes import Category
 from kube.worker import KubernetesWorker
 from tests.kube.cluster import COMPOSE, AnyCluster, SandboxCluster
 from tests.kube.conftest import queued, started
+from tests.kube.image_registry import ImageRegistry
 
 pytestmark = pytest.mark.django_db
 
@@ -157,7 +158,22 @@ def test_an_api_server_that_is_away_is_an_error_of_the_preflight(
     cluster: SandboxCluster, sharing: KubernetesWorker
 ) -> None:
     cluster.faults({"kind": "reset"})
-    assert [finding.level for finding in sharing.check()] == ["error", "ok"]
+    assert [finding.level for finding in sharing.check()] == ["error", "ok", "warning"]
+
+
+def test_a_registry_that_does_not_tell_of_images_is_a_warning_of_the_preflight(
+    sharing: KubernetesWorker, registry: ImageRegistry
+) -> None:
+    """It may be the wrong one, or a path below which we may not look."""
+    warnings = [one.text for one in sharing.check() if one.level == "warning"]
+    assert [text for text in warnings if "registry" in text or "image" in text] == [
+        "Jobs push to the registry without a login: whatever runs in a pod may push, too."
+    ]
+    for status in (403, 502):
+        registry.faults({"status": status, "path": "/switchyard/preflight/manifests/"})
+        found = [one for one in sharing.check() if one.text.startswith("Built images")]
+        assert [one.level for one in found] == ["warning"]
+        assert str(status) in found[0].text and "SWITCHYARD_KUBE_REGISTRY" in found[0].remedy
 
 
 def test_a_registry_that_we_cannot_ask_is_an_error_where_images_are_shared(
