@@ -214,7 +214,10 @@ def _remembered(file: Path) -> str:
     """What no other run has, the same for all that use this state folder."""
     file.parent.mkdir(parents=True, exist_ok=True)
     if not file.exists():
-        file.write_text(f"switchyard-{secrets.token_hex(4)}")
+        # Whole from the first moment: who is killed meanwhile leaves a name, or none.
+        draft = file.with_suffix(".draft")
+        draft.write_text(f"switchyard-{secrets.token_hex(4)}")
+        draft.replace(file)
     return file.read_text()
 
 

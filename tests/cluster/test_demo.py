@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.demo import given
+from sandbox.stack.stack import free_port
 from tests.cluster.demo_environment import demo_environment, write_demo_environment
 from tests.cluster.elsewhere import Elsewhere, cluster_kubeconfig, layout_of_the_cluster
 from tests.cluster.kept_images import say_here
@@ -37,7 +38,9 @@ def start(tmp_path: Path, environ: dict[str, str]) -> Iterator[Start]:
     started: list[subprocess.Popen[str]] = []
 
     def start_demo(*arguments: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "sandbox.demo", "--state", str(tmp_path / "demo")]
+        # A port of its own: its usual one may be taken by another demo while it prepares itself.
+        place = ["--state", str(tmp_path / "demo"), "--port", str(free_port())]
+        command = [sys.executable, "-m", "sandbox.demo", *place]
         process = subprocess.Popen(
             [*command, *arguments], cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True
         )
@@ -55,10 +58,10 @@ def namespaces() -> set[str]:
     return {item["metadata"]["name"] for item in found}
 
 
-def with_a_pod(state: Path) -> str:
+def with_a_pod(demo: "subprocess.Popen[str]", state: Path) -> str:
     """The namespace of the demo with this folder, once an agent runs there."""
     file = state / "cluster" / "namespace"
-    wait_until(file.exists, SECONDS)
+    wait_until(lambda: demo.poll() is not None or file.exists(), SECONDS)
     name = file.read_text()
     cluster = Cluster.of(cluster_kubeconfig())
 
@@ -67,7 +70,8 @@ def with_a_pod(state: Path) -> str:
         statuses = [one for pod in pods for one in pod["status"].get("initContainerStatuses", [])]
         return any("running" in one["state"] for one in statuses if one["name"] == "agent")
 
-    wait_until(begun, SECONDS)
+    wait_until(lambda: demo.poll() is not None or begun(), SECONDS)
+    assert demo.poll() is None, demo.communicate()[0]
     return name
 
 
@@ -75,7 +79,7 @@ def test_it_runs_tasks_on_the_cluster_and_removes_what_a_demo_that_was_killed_ha
     start: Start, tmp_path: Path
 ) -> None:
     killed = start("--tasks", "2", "--weight", "100")
-    left = with_a_pod(tmp_path / "demo")
+    left = with_a_pod(killed, tmp_path / "demo")
     killed.kill()
     killed.wait(10)
     assert left in namespaces()
@@ -90,7 +94,7 @@ def test_it_runs_tasks_on_the_cluster_and_removes_what_a_demo_that_was_killed_ha
 
 def test_ctrl_c_leaves_nothing_in_the_cluster(start: Start, tmp_path: Path) -> None:
     demo = start("--tasks", "2", "--weight", "100")
-    name = with_a_pod(tmp_path / "demo")
+    name = with_a_pod(demo, tmp_path / "demo")
     demo.send_signal(signal.SIGINT)
     said, _ = demo.communicate(timeout=SECONDS)
     assert demo.returncode == 130, said

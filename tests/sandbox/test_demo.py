@@ -13,6 +13,7 @@ from django.conf import settings
 
 from sandbox.demo.rails import Rails
 from sandbox.demo.watch import wrong
+from sandbox.stack.stack import free_port
 from tests.conftest import SQLITE
 from tests.waiting import wait_until
 
@@ -57,7 +58,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
     started: list[subprocess.Popen[str]] = []
 
     def start_demo(*arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "sandbox.demo", "--state", str(tmp_path / "demo")]
+        # A port of its own: its usual one may be taken by another demo while it prepares itself.
+        place = ["--state", str(tmp_path / "demo"), "--port", str(free_port())]
+        command = [sys.executable, "-m", "sandbox.demo", *place]
         environ = {**os.environ, "COLUMNS": "60"}
         environ.pop("KUBECONFIG", None)
         process = subprocess.Popen(
