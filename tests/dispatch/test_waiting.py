@@ -95,3 +95,56 @@ def test_one_that_is_placed_or_closed_waits_for_nothing() -> None:
     closed.close(Category.CANCELLED)
     assert what_is_waited_for("droplets") == set()
     assert let_go_on("droplets", ["an image"]) == 0
+
+
+# Two controllers at once: each of them has seen the row before the other changed it.
+
+
+@pytest.mark.django_db
+def test_one_whose_start_another_has_begun_does_not_wait() -> None:
+    assignment = make_assignment()
+    paused = Assignment.by_id(assignment.pk)
+    assert assignment.note_start()
+    assert not paused.wait_for("an image", "waiting")
+    assert Assignment.by_id(assignment.pk).waits_for == ""
+
+
+@pytest.mark.django_db
+def test_one_that_went_elsewhere_or_is_claimed_does_not_wait() -> None:
+    moved, claimed = make_assignment(), make_assignment()
+    for assignment, change in ((moved, {"backend": "fake"}), (claimed, {"instance": "pod"})):
+        if assignment is claimed:
+            Assignment.by_id(assignment.pk).claim(change["instance"])
+        else:
+            Assignment.objects.filter(pk=assignment.pk).update(**change)
+        assert not assignment.wait_for("an image", "waiting")
+        assert Assignment.by_id(assignment.pk).waits_for == ""
+
+
+@pytest.mark.django_db
+def test_one_whose_start_was_tried_in_vain_may_wait() -> None:
+    assignment = make_assignment()
+    assignment.note_start()
+    assert Assignment.by_id(assignment.pk).wait_for("an image", "waiting")
+
+
+@pytest.mark.django_db
+def test_one_that_another_places_or_claims_waits_no_more_and_holds_up_nobody() -> None:
+    placed, claimed, other = (waiting_for("an image") for _ in range(3))
+    assert placed.place("somewhere")
+    assert claimed.claim("pod")
+    placed.waits("pulling")
+    placed.waits("")
+    for one in (placed, claimed):
+        assert Assignment.by_id(one.pk).waits_for == ""
+    assert let_go_on("droplets", ["an image"]) == 1
+    assert Assignment.by_id(other.pk).image_wait > timedelta(0)
+
+
+@pytest.mark.django_db
+def test_one_of_which_it_is_not_known_since_when_it_waits_goes_on_with_the_others() -> None:
+    unknown, other = waiting_for("an image"), waiting_for("an image")
+    Assignment.objects.filter(pk=unknown.pk).update(pending_since=None)
+    assert let_go_on("droplets", ["an image"]) == 2
+    assert Assignment.by_id(unknown.pk).image_wait == timedelta(0)
+    assert Assignment.by_id(other.pk).image_wait > timedelta(0)

@@ -17,6 +17,8 @@ from hypothesis.extra.django import TestCase
 from dispatch.backends import NoCapacity
 from dispatch.ids import new_id
 from dispatch.models import Assignment
+from kube import images
+from kube.config import config
 from kube.manifest.request import job_name
 from kube.models import Image, ImageState
 from kube.worker import KubernetesWorker
@@ -30,12 +32,8 @@ Result = TypeVar("Result")
 
 
 def want(builder: UUID, key: str = "key") -> Image:
-    """As `images.source_for` does for one that nobody else builds."""
-    image = Image.wanted_by(builder, suite_run=SUITE_RUN, key=key, reference=f"r:{builder}")
-    while image.state == ImageState.FREE:
-        if not image.build_anew(builder, suite_run=SUITE_RUN, reference=f"r:{builder}"):
-            image.refresh_from_db()
-    return image
+    reference = f"r:{builder}"
+    return images.wanted(key, builder, config(), suite_run=SUITE_RUN, reference=reference)
 
 
 def at_once(do: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
@@ -116,11 +114,12 @@ class TestAnyCourse(TestCase):
         self, seed: int, steps: int
     ) -> None:
         chance, seen = Random(seed), [want(new_id())]
-        builder, state = seen[0].builder, ImageState.BUILDING
+        builder, state, lost = seen[0].builder, ImageState.BUILDING, False
         for _ in range(steps):
             row = chance.choice(seen)
             new = new_id()
-            act = chance.choice(["free", "ready", "fail", "anew", "look", "lose"])
+            acts = ["free", "ready", "fail", "anew", "look", "lose", "pass on", "unshare"]
+            act = chance.choice(acts)
             if act == "look":
                 seen.append(Image.objects.get())
             elif act == "lose" and Image.lose(row.builder):
@@ -128,10 +127,15 @@ class TestAnyCourse(TestCase):
                 state = ImageState.FREE
             elif act == "free" and row.free():
                 state = ImageState.FREE
+            elif act == "pass on" and row.pass_on():
+                state = ImageState.UNSHARED if lost else ImageState.FREE
+                lost = not lost
+            elif act == "unshare" and row.unshare():
+                state, lost = ImageState.UNSHARED, False
             elif act == "ready" and row.ready("sha256:2"):
-                state = ImageState.READY
+                state, lost = ImageState.READY, False
             elif act == "fail" and row.fail("build_failed", "no"):
-                state = ImageState.FAILED
+                state, lost = ImageState.FAILED, False
             elif act == "anew" and row.build_anew(new, suite_run=SUITE_RUN, reference="r:n"):
                 builder, state = new, ImageState.BUILDING
             now = Image.objects.get()

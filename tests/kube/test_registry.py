@@ -168,6 +168,61 @@ def test_a_registry_that_asks_for_a_token_gets_the_one_that_it_names() -> None:
             look(host)
 
 
+@pytest.mark.parametrize("given", [b"[]", b"null", b'"token"', b"{}", b"no JSON"])
+def test_a_token_that_is_none_is_no_absence(given: bytes) -> None:
+    def ask(handler: Handler) -> None:
+        if handler.path.startswith("/token"):
+            handler.answer(200, given)
+        else:
+            realm = f'Bearer realm="http://{handler.headers["Host"]}/token"'
+            handler.answer(401, WWW_Authenticate=realm)
+
+    with server(ask) as host, pytest.raises(Unseen):
+        look(host)
+
+
+def test_an_image_is_found_by_its_digest_and_nothing_else_is_taken_for_it(
+    registry: ImageRegistry,
+) -> None:
+    digest = registry.push(f"{registry.host}/{PATH}:task-a1")
+    here = registry_at(registry.host)
+    assert here.digest_of(f"{registry.host}/{PATH}@{digest}") == digest
+    other = f"sha256:{'0' * 64}"
+    assert here.digest_of(f"{registry.host}/{PATH}@{other}") is None
+    with (
+        server(lambda one: one.answer(200, MANIFEST)) as host,
+        pytest.raises(Unseen, match="not what its digest says"),
+    ):
+        registry_at(host).digest_of(f"{host}/{PATH}@{other}")
+
+
+def test_looks_that_are_not_back_in_time_are_unseen_and_the_others_count(
+    registry: ImageRegistry,
+) -> None:
+    digest = registry.push(f"{registry.host}/{PATH}:task-a1")
+    there, gone = f"{registry.host}/{PATH}:task-a1", f"{registry.host}/{PATH}:none"
+    assert registry_at(registry.host).look_at([there, gone]) == [digest, None]
+    enough = threading.Event()
+    with server(lambda handler: None if enough.wait(20) else None) as host:
+        began = time.monotonic()
+        seen = registry_at(host, timeout=0.5).look_at([f"{host}/{PATH}:{n}" for n in range(30)])
+        assert time.monotonic() - began < 1.5
+        assert len(seen) == 30 and all(isinstance(one, Unseen) for one in seen)
+        enough.set()
+
+
+@pytest.mark.parametrize("status,body", [(200, MANIFEST), (404, b"<html>"), (403, b"{}")])
+def test_a_registry_that_does_not_say_what_is_not_there_is_told_from_one_that_does(
+    registry: ImageRegistry, status: int, body: bytes
+) -> None:
+    registry_at(registry.host).check_below("switchyard/preflight")
+    with (
+        server(lambda one: one.answer(status, body)) as host,
+        pytest.raises(Unseen, match=f"/v2/switchyard/preflight/manifests/none: {status}"),
+    ):
+        registry_at(host).check_below("switchyard/preflight")
+
+
 @pytest.mark.parametrize("challenge", ["", "Bearer", 'Bearer realm="ftp://x"', "Negotiate"])
 def test_a_challenge_that_nobody_can_meet_is_no_absence(challenge: str) -> None:
     with (

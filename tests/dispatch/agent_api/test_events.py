@@ -59,6 +59,26 @@ def test_the_build_of_one_that_runs_the_image_of_another_ends_with_its_clone() -
     assert built and others.row.cloned_at and built >= others.row.cloned_at
 
 
+def test_the_build_of_one_whose_agent_is_quicker_than_its_placing_ends_too() -> None:
+    agent, builder = running(), running()
+    rows = Assignment.objects.filter(pk=agent.assignment.pk)
+    rows.update(external_id=None, placed_at=None)
+    agent.event(1, "cloned")
+    assert agent.row.built_at is None
+    assert agent.row.place("its Job", image_from=builder.assignment.pk)
+    assert agent.row.built_at is not None
+
+
+def test_the_digest_of_an_image_is_kept_whole_though_a_secret_looks_like_a_part_of_it() -> None:
+    agent = running(PIN="abcd")
+    digest = "sha256:" + "abcd" * 16
+    agent.event(1, "build_finished", digest)
+    agent.event(2, "own.note", digest)
+    details = [detail["detail"] for _, detail in told(agent)]
+    assert details[0] == digest
+    assert "abcd" not in details[1]
+
+
 def test_who_may_wait_for_an_image_is_woken_once_it_is_built(
     monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
