@@ -15,6 +15,7 @@ from dispatch.outcomes import Category
 from kube import images
 from kube.models import Image, ImageState
 from kube.worker import KubernetesWorker
+from tests.kube.cluster import SandboxCluster
 from tests.kube.image_registry import ImageRegistry
 from tests.kube.sharing import (
     builds,
@@ -29,6 +30,7 @@ from tests.kube.sharing import (
     wait_for,
 )
 from tests.kube.test_registry import server
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -207,3 +209,34 @@ def test_of_many_in_use_so_many_are_looked_at_in_a_pass(
         images.follow(sharing)
         left.append(Image.objects.filter(used_at__isnull=False).count())
     assert left == [1, 0]
+
+
+# Not pulled -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cause", ["not_found", "auth", "network"])
+def test_another_one_s_image_that_is_not_pulled_for_whatever_reason_is_built_anew(
+    cluster: SandboxCluster, sharing: KubernetesWorker, registry: ImageRegistry, cause: str
+) -> None:
+    """Many registries say of what is not there that it is denied."""
+    run = suite_run()
+    builder = built(sharing, registry, run)
+    grace = replace(sharing.config.grace, pull=0)
+    hasty = KubernetesWorker(replace(sharing.config, grace=grace))
+    cluster.faults({"kind": "image_pull", "image": "@sha256", "cause": cause})
+    follower = start(hasty, queued(run))
+    assert follower.image_from == builder.pk
+    wait_until(lambda: hasty.observe([follower])[0].ended)
+    assert hasty.observe([follower])[0].ended == f"image_pull_{cause}"
+    assert image_of(builder).state == ImageState.FREE
+
+
+def test_an_image_of_its_own_that_may_not_be_pulled_is_not_lost(
+    cluster: SandboxCluster, sharing: KubernetesWorker, registry: ImageRegistry
+) -> None:
+    grace = replace(sharing.config.grace, pull=0)
+    hasty = KubernetesWorker(replace(sharing.config, grace=grace))
+    cluster.faults({"kind": "image_pull", "image": "switchyard/r-", "cause": "auth"})
+    builder = built(hasty, registry, suite_run())
+    wait_until(lambda: hasty.observe([builder])[0].ended)
+    assert image_of(builder).state == ImageState.READY

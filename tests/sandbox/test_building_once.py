@@ -159,6 +159,10 @@ def test_when_the_builder_is_lost_another_one_builds(plane: Plane) -> None:
     assert sorted(one["image_from"] or "" for one in runs) == ["", builder["id"], builder["id"]]
 
 
+def _task_of(plane: Plane, tasks: list[str], attempt: Json) -> str:
+    return next(task for task in tasks if attempt in plane.attempts(task))
+
+
 def _closed(plane: Plane, tasks: list[str], attempt: str) -> bool:
     return any(one["id"] == attempt and one["closed_at"] for one in plane.attempts(*tasks))
 
@@ -168,8 +172,11 @@ def test_a_build_that_fails_ends_the_whole_suite_run_with_one_job(plane: Plane) 
     assert plane.wait_end(tasks) == ["build_failed"] * 5
     attempts = plane.attempts(*tasks)
     assert len([one for one in attempts if one["placed_at"]]) == 1
-    (sentence,) = {one["sentence"] for one in attempts}
-    assert "A step of the Dockerfile failed" in sentence
+    (builder,) = [one for one in attempts if one["placed_at"]]
+    told = f"Task {_task_of(plane, tasks, builder)} built the image for this one, too: "
+    assert "A step of the Dockerfile failed" in builder["sentence"]
+    others = {one["sentence"] for one in attempts if one["id"] != builder["id"]}
+    assert others == {told + builder["sentence"]}
 
     again = plane.send(plane.samples["unbuildable"], 2)
     assert plane.wait_end(again) == ["build_failed"] * 2
