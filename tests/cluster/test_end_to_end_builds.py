@@ -1,10 +1,13 @@
 """An image is built once, for all Tasks that need the same one."""
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
+from tests.cluster.elsewhere import layout_of_the_cluster
+from tests.cluster.gates import Gates, gates_at
 from tests.cluster.plane import Plane
 from tests.cluster.repositories import Project, junit
 
@@ -63,11 +66,18 @@ def test_a_changed_file_reuses_the_layers_of_what_has_not_changed(plane: Plane) 
     plane.wait_gone(first, second, third)
 
 
-def test_when_the_builder_is_lost_another_one_builds(plane: Plane) -> None:
-    slow = f"{DOCKERFILE}RUN echo begun && sleep 8\n"
+@pytest.fixture
+def gates(plane: Plane) -> Iterator[Gates]:
+    with gates_at(layout_of_the_cluster().address) as gates:
+        yield gates
+
+
+def test_when_the_builder_is_lost_another_one_builds(plane: Plane, gates: Gates) -> None:
+    gated = f"{DOCKERFILE}RUN {gates.shell('builder-lost')}\n"
     tasks = plane.send(
-        plane.repository(Project(name="builder-lost", dockerfile=slow, test=TEST)), shards=2
+        plane.repository(Project(name="builder-lost", dockerfile=gated, test=TEST)), shards=2
     )
+    gates.wait_for("builder-lost")
 
     def builder() -> str | None:
         kinds = {task: [event["type"] for event in plane.events(task)] for task in tasks}
@@ -79,6 +89,7 @@ def test_when_the_builder_is_lost_another_one_builds(plane: Plane) -> None:
     (pod,) = plane.pods(first)
     place = f"/api/v1/namespaces/{plane.cluster.namespace}/pods/{pod['metadata']['name']}"
     plane.cluster.call("DELETE", place, {"gracePeriodSeconds": 0})
+    gates.open("builder-lost")
     all_pass(plane, *tasks)
     assert len(built(plane, *tasks)) == 1
     assert len(plane.task(first)["attempts"]) == 2
