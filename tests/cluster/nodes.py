@@ -6,6 +6,7 @@ Its processes carry the mark of their cluster, so `make cluster-down` finds them
 
 import contextlib
 import fcntl
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -93,9 +94,12 @@ class Node:
 
     def processes_of(self, pod: Json) -> set[int]:
         """Of all its containers, and the one that keeps the pod's namespaces and does nothing."""
-        wanted = f"*pod{pod['metadata']['uid']}*"
-        roots = machine.cgroups(self.layout)
-        return processes.of_cgroups(path for root in roots for path in root.rglob(wanted))
+        wanted = f"pod{pod['metadata']['uid']}"
+        # Not by glob, which fails where a cgroup goes while it is looked through.
+        walks = (os.walk(root) for root in machine.cgroups(self.layout))
+        return processes.of_cgroups(
+            Path(path) for walk in walks for path, _, _ in walk if wanted in Path(path).name
+        )
 
     def start_kubelet(self) -> None:
         """Returns when pods are placed here."""

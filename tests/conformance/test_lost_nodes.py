@@ -65,11 +65,13 @@ def test_its_pods_are_not_ready_then_terminate_and_the_job_does_not_fail(
         return lost.pods_of("task")[0]
 
     until(cluster, node, lambda: ready(its_pod()["status"]) == "False")
-    silent = cluster.must("GET", f"{NODES}/{lost.node}")
-    assert ready(silent["status"]) == "Unknown"
-    keys = {(t["key"], t["effect"]) for t in silent["spec"]["taints"]}
-    assert ("node.kubernetes.io/unreachable", "NoSchedule") in keys
+    assert ready(cluster.must("GET", f"{NODES}/{lost.node}")["status"]) == "Unknown"
 
+    def taints() -> set[tuple[str, str]]:
+        found = cluster.must("GET", f"{NODES}/{lost.node}")["spec"]["taints"]
+        return {(taint["key"], taint["effect"]) for taint in found}
+
+    until(cluster, node, lambda: ("node.kubernetes.io/unreachable", "NoSchedule") in taints())
     until(cluster, node, lambda: "deletionTimestamp" in its_pod()["metadata"])
     disruption = {c["type"]: c.get("reason") for c in its_pod()["status"]["conditions"]}
     assert disruption["DisruptionTarget"] == "DeletionByTaintManager"
