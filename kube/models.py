@@ -4,9 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q
 from django.utils import timezone
+
+from dispatch import prepared
 
 
 class Watched(models.Model):
@@ -72,6 +74,7 @@ class ServiceLog(models.Model):
 
 # So many builders in a row may bring nothing.
 MOST_LOST = 2
+INSERT = "INSERT INTO kube_image ({columns}) VALUES ({marks}) ON CONFLICT DO NOTHING RETURNING key"
 
 
 class ImageState(models.TextChoices):
@@ -135,12 +138,8 @@ class Image(models.Model):
     @classmethod
     def wanted_by(cls, builder: UUID, *, suite_run: UUID, key: str, reference: str) -> "Image":
         """As it is; where nobody has asked for it before, this Assignment builds it from now on."""
-        row = cls.objects.filter(pk=key).first()
-        if row is None:
-            new = Image(key=key, builder=builder, suite_run=suite_run, reference=reference)
-            Image.objects.bulk_create([new], ignore_conflicts=True)
-            row = cls.objects.get(pk=key)
-        return row
+        new = cls(key=key, builder=builder, suite_run=suite_run, reference=reference)
+        return new if new._insert() else cls.objects.get(pk=key)
 
     def build_anew(self, builder: UUID, *, suite_run: UUID, reference: str) -> bool:
         """This Assignment builds it from now on."""
@@ -190,6 +189,18 @@ class Image(models.Model):
         """What this Assignment has built is not in the registry any more."""
         rows = cls.objects.filter(builder=builder, state=ImageState.READY)
         return bool(rows.update(state=ImageState.FREE, changed_at=timezone.now()))
+
+    def _insert(self) -> bool:
+        """In one statement, since every Task that builds waits for it; False where it is there."""
+        fields = self._meta.concrete_fields
+        columns = ", ".join(f'"{field.column}"' for field in fields)
+        marks = ", ".join("%s" for _ in fields)
+        values = [
+            field.get_db_prep_save(getattr(self, field.attname), connection) for field in fields
+        ]
+        rows = prepared.run(INSERT.format(columns=columns, marks=marks), values)
+        self._state.adding = not rows
+        return bool(rows)
 
     def _move(self, to: ImageState, **changes: Any) -> bool:
         """From what this object shows; on success it shows the new values."""

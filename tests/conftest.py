@@ -24,11 +24,14 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(number, _interrupt)
 
 
-# What touches neither our database nor the settings that depend on it: one run is enough.
+# What touches neither our database nor the settings that depend on it, or brings a database of its
+# own: one run is enough.
 NO_DATABASE = (
     "tests/architecture/",
+    "tests/bench/",
     "tests/cluster/",
     "tests/conformance/",
+    "tests/crash/test_database_restart.py",
     "tests/droplets/test_cloud.py",
     "tests/kube/manifest/",
     "tests/kube/planner/",

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from sandbox.stack.stack import ROOT
+from tests.postgres import postgres_bin
 
 SECONDS = 240
 TINY = """
@@ -49,7 +49,8 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="measures PostgreSQL alone")
+@pytest.mark.timeout(SECONDS + 30)
+@pytest.mark.skipif(postgres_bin() is None, reason="measures PostgreSQL alone")
 def test_a_tiny_run_measures_everything(tmp_path: Path) -> None:
     done = bench("--quick", "--json", str(tmp_path / "found.json"))
     assert done.returncode in (0, 1), done.stdout + done.stderr

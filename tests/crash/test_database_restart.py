@@ -5,13 +5,11 @@ import signal
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 
 from sandbox.demo.rails import Rails
 from sandbox.samples import create_samples
 from sandbox.stack import Options, Stack
-from tests.conftest import SQLITE
-from tests.postgres import PostgresServer, postgres_server
+from tests.postgres import PostgresServer, postgres_bin, postgres_server
 from tests.waiting import wait_until
 
 ENDED = {"passed", "failed", "errored", "cancelled"}
@@ -23,7 +21,7 @@ SECONDS = 120.0
 @pytest.mark.crash
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.skipif(settings.DATABASES["default"]["ENGINE"] == SQLITE, reason="has no server")
+@pytest.mark.skipif(postgres_bin() is None, reason="restarts PostgreSQL")
 def test_every_task_gets_its_verdict_while_the_database_restarts(tmp_path: Path) -> None:
     with postgres_server() as server:
         limits = ("--minute-limit", "0", "--hour-limit", "0")
