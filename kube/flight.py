@@ -17,7 +17,7 @@ from kube.names import BACKEND
 WAITING, STOPPING = "waiting", "stopping"
 # What an attempt goes through, in order, and what it does once it is there.
 STEPS = (
-    ("placed_at", "placed", "its pod starts"),
+    ("placed_at", "placed", "starts its pod"),
     *(
         (f"{phase}_at", phase, meaning)
         for phase, meaning in zip(

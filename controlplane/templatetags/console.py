@@ -1,16 +1,19 @@
 """How the console writes times, durations, states, weights and money."""
 
+import re
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django import template
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 
+A_TASK = re.compile(r"\bTask ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
 DASH = mark_safe('<span class="none" title="not yet, or not known">–</span>')
 
 # A sign beside the word, so that a state can be told apart without its colour.
@@ -162,6 +165,17 @@ def ending(name: str) -> str:
 def words(value: str) -> str:
     """A name from the code as words: agent_lost, task.running."""
     return value.replace("_", " ")
+
+
+@register.filter
+def linked(text: str) -> SafeString:
+    """A sentence in which each Task that it names is a link to its page."""
+    return mark_safe(A_TASK.sub(_link, conditional_escape(text)))  # all else is escaped
+
+
+def _link(found: re.Match[str]) -> str:
+    url = reverse("console:task", args=[found[1]])
+    return format_html('<a href="{}">Task {}</a>', url, found[1])
 
 
 @register.filter

@@ -225,6 +225,17 @@ def test_it_says_what_the_live_attempt_waits_for_and_since_when(console: Client)
     assert "waits on kubernetes" not in text_of(console.get(url))
 
 
+def test_each_task_that_a_sentence_names_is_a_link(console: Client) -> None:
+    attempt, other = make_assignment(make_suite_run(backend="kubernetes")), make_task()
+    attempt.waits(f"<b>waiting</b> for the image that Task {other.pk} builds")
+    page = page_of(console, attempt.task).content.decode()
+    link = f'<a href="{reverse("console:task", args=[other.pk])}">Task {other.pk}</a>'
+    assert f"&lt;b&gt;waiting&lt;/b&gt; for the image that {link} builds" in page
+    attempt.close(Category.BUILD_FAILED, f"Task {other.pk} built the image for this one, too")
+    page = page_of(console, attempt.task).content.decode()
+    assert page.count(f"{link} built the image") == 2
+
+
 def test_it_links_to_the_task_that_built_its_image(console: Client) -> None:
     builder, follower = make_assignment(), make_assignment()
     follower.place("somewhere", image_from=builder.pk)

@@ -202,6 +202,11 @@ def test_a_job_s_page_tells_its_story(console: Client) -> None:
     assert f"kubectl -n switchyard-workers describe job {name}" in text
 
 
+def test_a_job_s_page_says_what_it_does(console: Client) -> None:
+    assert "It starts its pod since" in text_of(console.get(url_of(placed())))
+    assert "It clones the repository since" in text_of(console.get(url_of(reaching("claimed"))))
+
+
 def test_a_job_s_page_says_what_it_waits_for(console: Client) -> None:
     text = to_the_minute(text_of(console.get(url_of(waiting(minutes=4)))))
     assert f"It waits for 4 min: {NO_ROOM}" in text
