@@ -42,7 +42,7 @@ from tests.postgres import postgres_bin, throwaway_postgres
 
 Json = dict[str, Any]
 ENDED = ("passed", "failed", "errored", "cancelled")
-SECONDS = 90.0
+SECONDS = 60.0
 KINDS = ("jobs", "pods", "secrets", "configmaps")
 TASK_LABEL = "switchyard/task"
 TEST_COMMAND = f"{PLACE}/test"

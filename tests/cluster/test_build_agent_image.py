@@ -143,3 +143,17 @@ def test_nothing_stays_when_it_is_told_to_end(shell: Shell) -> None:
         output, _ = process.communicate(timeout=60)
     assert (process.returncode, output) == (143, "")
     assert shell.left() == []
+
+
+def test_what_stays_when_it_is_killed_goes_with_its_job(shell: Shell) -> None:
+    with shell.start() as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "Pending" in line or "Running" in line:
+                break
+        process.kill()
+    (name,) = set(shell.left())
+    job = f"/apis/batch/v1/namespaces/{shell.namespace}/jobs/{name}"
+    assert shell.cluster.must("GET", job)["spec"]["ttlSecondsAfterFinished"]
+    shell.cluster.must("DELETE", job, {"propagationPolicy": "Background"})
+    shell.cluster.wait(lambda: shell.left() == [])

@@ -84,7 +84,7 @@ class Place:
     def attempts(self, task: str) -> list[str]:
         return [attempt["category"] for attempt in self.plane.task(task)["attempts"]]
 
-    def wait_attempts(self, task: str, *categories: str, seconds: float = 90.0) -> None:
+    def wait_attempts(self, task: str, *categories: str, seconds: float = 60.0) -> None:
         """Until so many have ended: like this."""
 
         def ended() -> bool:
@@ -93,7 +93,7 @@ class Place:
         self.plane.wait(ended, seconds, lambda: self.plane.story(task))
         assert self.attempts(task)[: len(categories)] == list(categories), self.plane.story(task)
 
-    def check_end(self, task: str, *categories: str, seconds: float = 90.0) -> Json:
+    def check_end(self, task: str, *categories: str, seconds: float = 60.0) -> Json:
         """All its attempts ended like this, the Task as the last of them; nothing of it is left."""
         ended = self.plane.wait_end(task, seconds)
         assert self.attempts(task) == list(categories), self.plane.story(task)
